@@ -1,0 +1,15 @@
+"""The roles a person can hold; they are held per brand, except that the platform admin's holds everywhere."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person may be to a brand; one person may be several."""
+
+    AUDITOR = "auditor"
+    BRAND_MANAGER = "brand_manager"
+    BRAND_REVIEWER = "brand_reviewer"
+    COMPLIANCE_REVIEWER = "compliance_reviewer"
+    DATA_STEWARD = "data_steward"
+    MARKETER = "marketer"
+    PLATFORM_ADMIN = "platform_admin"

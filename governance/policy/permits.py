@@ -1,0 +1,50 @@
+"""Answers from the table: may this actor, in which brands, and which clause granted it."""
+
+from uuid import UUID
+
+from governance.kernel.actors import Actor
+from governance.kernel.errors import DomainError
+from governance.policy.permissions import Permission
+from governance.policy.predicates import Context
+from governance.policy.table import TABLE, Clause
+
+
+class NotPermitted(DomainError):
+    """The actor may see the thing, but may not do this to it."""
+
+    code = "not_permitted"
+    status = 403
+
+
+def granting_clause(actor: Actor, permission: Permission, context: Context) -> Clause | None:
+    """Return the clause that grants (why), or None. A key grants only what its scopes name."""
+    if actor.scopes is not None and permission.value not in actor.scopes:
+        return None
+    for clause in TABLE[permission]:
+        if clause and all(predicate(actor, context) for predicate in clause):
+            return clause
+    return None
+
+
+def may(actor: Actor, permission: Permission, context: Context) -> bool:
+    """Tell whether the actor may (may)."""
+    return granting_clause(actor, permission, context) is not None
+
+
+def require(actor: Actor, permission: Permission, context: Context) -> None:
+    """Let pass, or raise NotPermitted (403)."""
+    if not may(actor, permission, context):
+        raise NotPermitted(
+            f"You may not do this: it needs the permission {permission.value}.",
+            permission=permission.value,
+        )
+
+
+def brands_where(actor: Actor, permission: Permission) -> frozenset[UUID]:
+    """Return the brands, among the actor's own, in which the actor may (which rows).
+
+    Clauses about ownership are left out: a selector adds `owner_id = actor.id` where they count.
+    """
+    return frozenset(
+        brand_id for brand_id in actor.roles if may(actor, permission, Context(brand_id=brand_id))
+    )

@@ -1,0 +1,101 @@
+"""Who may do what, as one page to read aloud: any clause grants, and all its predicates must hold.
+
+The default is no. The platform admin has no way around review: no admin clause stands beside a
+decision, a release or a publication.
+"""
+
+from types import MappingProxyType
+
+from governance.policy.permissions import Permission as P
+from governance.policy.predicates import (
+    Predicate,
+    holds_stage_role,
+    is_auditor,
+    is_brand_manager,
+    is_compliance_reviewer,
+    is_marketer,
+    is_member,
+    is_not_contributor,
+    is_owner,
+    is_person,
+    is_platform_admin,
+    is_reviewer,
+    is_system,
+)
+
+Clause = tuple[Predicate, ...]
+
+TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
+    {
+        P.ACCOUNTS_KEY_CREATE: ((is_person, is_owner),),
+        P.ACCOUNTS_KEY_REVOKE: ((is_person, is_owner), (is_person, is_platform_admin)),
+        P.ACCOUNTS_MEMBERSHIP_GRANT: ((is_person, is_platform_admin, is_not_contributor),),
+        P.ACCOUNTS_USER_CREATE: ((is_person, is_platform_admin),),
+        P.BRANDS_BRAND_CREATE: ((is_person, is_platform_admin),),
+        P.BRANDS_BRAND_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.BRANDS_RULES_APPROVE: ((is_person, is_brand_manager, is_not_contributor),),
+        P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
+        P.GENERATION_ASSET_READ: ((is_member,), (is_system,)),
+        P.GENERATION_ITEM_RUN: ((is_system,),),
+        P.GENERATION_JOB_CANCEL: ((is_owner,), (is_person, is_brand_manager)),
+        P.GENERATION_JOB_CREATE: ((is_marketer,),),
+        P.GENERATION_JOB_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
+        P.LEDGER_ENTRY_READ: ((is_auditor,), (is_platform_admin,), (is_system,)),
+        P.LEDGER_LOG_SEQUENCE: ((is_system,),),
+        P.PROMPTS_TEMPLATE_DRAFT: ((is_person, is_brand_manager),),
+        P.PROMPTS_TEMPLATE_READ: ((is_member,), (is_system,)),
+        P.PROMPTS_TEMPLATE_RELEASE: ((is_person, is_brand_manager),),
+        P.PROMPTS_TEMPLATE_RETIRE: ((is_person, is_brand_manager),),
+        P.PROMPTS_TEMPLATE_SUBMIT: ((is_person, is_brand_manager),),
+        P.PUBLISHING_DESTINATION_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.PUBLISHING_DESTINATION_PROPOSE: ((is_person, is_platform_admin),),
+        P.PUBLISHING_DESTINATION_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.PUBLISHING_PUBLICATION_CREATE: ((is_marketer,), (is_brand_manager,)),
+        P.PUBLISHING_PUBLICATION_DELIVER: ((is_system,),),
+        P.PUBLISHING_PUBLICATION_READ: ((is_member,), (is_system,)),
+        P.PUBLISHING_RELEASE_CREATE: ((is_system,),),
+        P.PUBLISHING_RELEASE_READ: ((is_member,), (is_system,)),
+        P.PUBLISHING_RELEASE_WITHDRAW: (
+            (is_person, is_compliance_reviewer),
+            (is_person, is_brand_manager),
+        ),
+        P.QUOTA_ACCOUNT_GRANT: ((is_person, is_platform_admin, is_not_contributor),),
+        P.QUOTA_ACCOUNT_READ: (
+            (is_owner,),
+            (is_brand_manager,),
+            (is_auditor,),
+            (is_platform_admin,),
+            (is_system,),
+        ),
+        P.REFUSALS_REFUSAL_READ: ((is_owner,), (is_reviewer,), (is_auditor,), (is_system,)),
+        P.REGISTRY_PROFILE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.REGISTRY_PROFILE_PROPOSE: ((is_person, is_platform_admin),),
+        P.REGISTRY_PROFILE_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.REVIEW_CASE_DECIDE: ((is_person, holds_stage_role, is_not_contributor),),
+        P.REVIEW_CASE_OPEN: ((is_system,), (is_person, is_brand_manager)),
+        P.REVIEW_CASE_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
+        P.REVIEW_POLICY_APPROVE: ((is_person, is_brand_manager, is_not_contributor),),
+        P.REVIEW_POLICY_PROPOSE: ((is_person, is_brand_manager),),
+    }
+)
+
+
+def read_aloud() -> str:
+    """Print the table in words, one permission to a line, for an auditor."""
+    return "\n".join(
+        f"{permission}: "
+        + "; or ".join(
+            " and ".join(predicate.__name__.replace("_", " ") for predicate in clause)
+            for clause in TABLE[permission]
+        )
+        for permission in P
+    )
+
+
+def gaps() -> list[str]:
+    """Return what would leave a hole: a permission without a row, or an empty row or clause."""
+    return [
+        str(permission)
+        for permission in P
+        if not TABLE.get(permission) or not all(TABLE[permission])
+    ]

@@ -1,0 +1,10 @@
+"""The api app."""
+
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    """Names the app."""
+
+    name = "imprimatur.api"
+    label = "api"

@@ -1,0 +1,18 @@
+"""The Celery application: it carries hints; a process loads only the tasks it is started with."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imprimatur.config.settings.base")
+
+import imprimatur.config.broker  # noqa: E402, F401  registers the embedded transport
+
+app = Celery("imprimatur")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: object) -> None:
+    """Leave logging to Django's settings: a receiver here keeps Celery from replacing it."""

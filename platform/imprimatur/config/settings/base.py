@@ -1,0 +1,241 @@
+"""Production: every value comes from the environment, and an unsafe or missing one is no start."""
+
+from pathlib import Path
+
+from imprimatur.config import logs
+from imprimatur.config.env import (
+    env_bool,
+    env_database,
+    env_int,
+    env_list,
+    env_path,
+    env_secret,
+    env_str,
+    read_env_file,
+)
+
+ROOT = Path(__file__).resolve().parents[4]
+read_env_file(ROOT / ".env")
+
+# The folder for what the installation writes itself: blobs, models, keys of a single machine.
+VAR = env_path("IMPRIMATUR_VAR", ROOT / "var")
+# Signs sessions and CSRF tokens; at least 50 random characters.
+SECRET_KEY = env_secret("SECRET_KEY")
+# Never true in production: tracebacks are for the log.
+DEBUG = False
+# The host names that people and integrations use, comma-separated.
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
+# Origins (scheme and host) from which forms are accepted, comma-separated.
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
+
+# The application's role: it reads and adds to evidence, and owns nothing.
+DATABASES = {"default": env_database("DATABASE_URL")}
+# The migrating role, present only where migrations run (`migrate --database owner`).
+if env_str("DATABASE_OWNER_URL", ""):
+    DATABASES["owner"] = env_database("DATABASE_OWNER_URL")
+# The name of the role that migrations grant the application's rights to (PostgreSQL).
+DATABASE_APPLICATION_ROLE = str(DATABASES["default"].get("USER") or "")
+# Whether a start as the owner of evidence tables is refused; only tests and development loosen it.
+REFUSE_OWNER_ROLE = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "imprimatur.config",
+    "imprimatur.web",
+    "imprimatur.api",
+    "imprimatur.publishing",
+    "imprimatur.accounts",
+    "generation.jobs",
+    "generation.assets",
+    "generation.registry",
+    "templates.prompts",
+    "templates.brands",
+    "governance.release",
+    "governance.review",
+    "governance.quota",
+    "governance.refusals",
+    "governance.ledger",
+    "governance.outbox",
+    "governance.sealing",
+    "governance.tables",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "django_structlog",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "imprimatur.config.csp.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+ROOT_URLCONF = "imprimatur.config.urls"
+ASGI_APPLICATION = "imprimatur.config.asgi.application"
+WSGI_APPLICATION = "imprimatur.config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.messages.context_processors.messages",
+                "imprimatur.web.context.portal",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "web:sign-in"
+LOGIN_REDIRECT_URL = "web:home"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [ROOT / "platform" / "imprimatur" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "blobs": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(VAR / "blobs"), "file_permissions_mode": 0o640},
+    },
+}
+# The bucket that holds the images by their sha256; empty: files under IMPRIMATUR_VAR/blobs.
+BLOBS_S3_BUCKET = env_str("BLOBS_S3_BUCKET", "")
+if BLOBS_S3_BUCKET:
+    STORAGES["blobs"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": BLOBS_S3_BUCKET,
+            "endpoint_url": env_str("BLOBS_S3_ENDPOINT"),
+            "access_key": env_secret("BLOBS_S3_ACCESS_KEY"),
+            "secret_key": env_secret("BLOBS_S3_SECRET_KEY"),
+            "addressing_style": "path",
+            "file_overwrite": False,
+        },
+    }
+
+# The message broker that carries hints from the relay to workers and publisher.
+CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL")
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "visibility_timeout": 3600,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Hints only: acknowledged at once, no results kept; the row in the database is the truth.
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_DEFAULT_QUEUE = "unrouted"
+
+# The folder of model folders; a profile names one below it.
+MODELS_FOLDER = env_path("MODELS_FOLDER", VAR / "models")
+# The file with the 32 bytes that wrap every person's key (0600); web and worker read it.
+SEALING_KEY_FILE = env_path("SEALING_KEY_FILE", VAR / "keys" / "sealing" / "kek")
+# The relay's folder: checkpoint signing key and the memory of the last checkpoint. Nobody else mounts it.
+CHECKPOINT_KEY_FOLDER = env_path("CHECKPOINT_KEY_FOLDER", VAR / "keys" / "relay")
+# The publisher's folder: C2PA leaf key and chain, destination credentials. Nobody else mounts it.
+PUBLISHER_KEY_FOLDER = env_path("PUBLISHER_KEY_FOLDER", VAR / "keys" / "publisher")
+# Public parts that anybody may read: checkpoint.pub, anchors.pem.
+PUBLIC_KEY_FOLDER = env_path("PUBLIC_KEY_FOLDER", VAR / "keys" / "public")
+# The name of this installation's log, the first line of every checkpoint (C2SP origin).
+LEDGER_ORIGIN = env_str("LEDGER_ORIGIN", "imprimatur.local/ledger")
+# The folders below which a folder destination may point, comma-separated.
+DESTINATION_ROOTS = [Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])]
+
+# Seconds that a worker holds an item without a sign of life before another may take it.
+LEASE_S = env_int("LEASE_S", 60)
+# How often one item is tried before it fails for good.
+ITEM_ATTEMPTS = env_int("ITEM_ATTEMPTS", 3)
+# Seconds between two rounds of the relay when there is nothing to do.
+RELAY_INTERVAL_S = env_int("RELAY_INTERVAL_S", 1)
+# Seconds after which a hint that led to nothing is sent again.
+HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
+# The most variants that one order may ask for.
+MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
+# The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
+WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "imprimatur.api.authentication.KeyAuthentication",
+        "imprimatur.api.authentication.PersonAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "imprimatur.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Imprimatur",
+    "DESCRIPTION": "Order, review, release and publish generated images.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Cookies travel over TLS only, and scripts never read the session's.
+SESSION_COOKIE_SECURE = env_bool("COOKIES_SECURE", default=True)
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# Seconds after which a person signs in again.
+SESSION_COOKIE_AGE = env_int("SESSION_COOKIE_AGE", 8 * 3600)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = env_bool("SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env_int("HSTS_S", 3600)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+# The largest request body, in bytes: orders are small, and no image is uploaded.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
+LOGGING = logs.logging_config(level=LOG_LEVEL, json=env_bool("LOG_JSON", default=True))
+LOGGING_CONFIG = "imprimatur.config.logs.configure"

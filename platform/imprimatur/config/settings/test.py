@@ -1,0 +1,19 @@
+"""The test suite: embedded, or PostgreSQL and Redis when the suite says so; cheap passwords, no manifest."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_var = Path(os.environ.setdefault("IMPRIMATUR_VAR", tempfile.mkdtemp(prefix="imprimatur-test-")))
+os.environ.setdefault("SECRET_KEY", "only-for-the-test-suite-" + "0" * 40)
+os.environ.setdefault("ALLOWED_HOSTS", "127.0.0.1,localhost,testserver")
+
+from imprimatur.config.settings.embedded import *  # noqa: E402, F403
+from imprimatur.config.settings.embedded import DATABASES, STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+DATABASES.pop("owner", None)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not memory: worker processes that a test starts must see the same database.
+    DATABASES["default"]["TEST"] = {"NAME": str(_var / "test.sqlite3")}

@@ -1,0 +1,10 @@
+"""The publishing app."""
+
+from django.apps import AppConfig
+
+
+class PublishingConfig(AppConfig):
+    """Names the app."""
+
+    name = "imprimatur.publishing"
+    label = "publishing"
