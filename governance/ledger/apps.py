@@ -1,10 +1,10 @@
-"""The ledger app."""
+"""Names the ledger to Django; nothing happens at start."""
 
 from django.apps import AppConfig
 
 
 class LedgerConfig(AppConfig):
-    """Names the app."""
+    """The audit log: entries, leaves, tiles and checkpoints."""
 
     name = "governance.ledger"
     label = "ledger"

@@ -43,7 +43,15 @@ class DevelopmentAuthority:
 
     folder: Path
     ca_folder: Path | None
-    not_after: datetime
+    leaf_not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """A name and its key pair."""
+
+    name: x509.Name
+    key: ec.EllipticCurvePrivateKey
 
 
 def make_development_authority(
@@ -59,59 +67,137 @@ def make_development_authority(
     The keys of root and issuing CA go to `ca_folder`, or are forgotten when that is None.
     Source: C2PA 2.2, certificate profile (P-256, emailProtection, AKI, digitalSignature only).
 
-    Raises: AuthorityExists if either folder holds such a key; ValueError if both are one folder.
+    Raises: AuthorityExists if a key would be overwritten; ValueError if `ca_folder` lies within
+    `folder`.
     """
     if ca_folder is not None and ca_folder.resolve().is_relative_to(folder.resolve()):
         message = "the keys of the authority must not lie in the publisher's folder"
         raise ValueError(message)
-    for path in _key_paths(folder, ca_folder):
+    _refuse_overwriting(folder, ca_folder)
+
+    root = _party("root", organization)
+    issuing = _party("issuing CA", organization)
+    leaf = _party("publisher", organization)
+    root_certificate = _certify_authority(root, root, now=now, days=ROOT_DAYS, path_length=1)
+    issuing_certificate = _certify_authority(
+        issuing, root, now=now, days=ISSUING_DAYS, path_length=0
+    )
+    leaf_certificate = _certify_leaf(leaf, issuing, now=now, days=leaf_days)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / CHAIN_NAME, _pem(leaf_certificate) + _pem(issuing_certificate), mode=0o644)
+    _write(folder / ANCHORS_NAME, _pem(root_certificate), mode=0o644)
+    if ca_folder is not None:
+        ca_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(ca_folder / ROOT_KEY_NAME, _key_pem(root.key), mode=0o600)
+        _write(ca_folder / ISSUING_KEY_NAME, _key_pem(issuing.key), mode=0o600)
+    # Last: an authority without its leaf key is unfinished, and no publisher starts with it.
+    _write(folder / LEAF_KEY_NAME, _key_pem(leaf.key), mode=0o600)
+    return DevelopmentAuthority(folder, ca_folder, leaf_certificate.not_valid_after_utc)
+
+
+def _refuse_overwriting(folder: Path, ca_folder: Path | None) -> None:
+    kept = [folder / LEAF_KEY_NAME]
+    if ca_folder is not None:
+        kept += [ca_folder / ROOT_KEY_NAME, ca_folder / ISSUING_KEY_NAME]
+    for path in kept:
         if path.exists():
             message = f"A signing authority exists already: {path.name} would be overwritten."
             raise AuthorityExists(message, path=str(path))
 
-    root_key, issuing_key, leaf_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
-    root_name, issuing_name, leaf_name = (
-        _name(f"{organization} {role}", organization) for role in ("root", "issuing CA", "publisher")
-    )
-    not_before = now - _CLOCK_SKEW
-    leaf_until = now + timedelta(days=leaf_days)
-    root = _authority_certificate(
-        root_name, root_key, root_name, root_key, (not_before, now + timedelta(days=ROOT_DAYS)), 1
-    )
-    issuing = _authority_certificate(
-        issuing_name,
-        issuing_key,
-        root_name,
-        root_key,
-        (not_before, now + timedelta(days=ISSUING_DAYS)),
-        0,
-    )
-    leaf = _leaf_certificate(
-        leaf_name, leaf_key, issuing_name, issuing_key, (min(not_before, leaf_until), leaf_until)
-    )
 
-    folder.mkdir(parents=True, exist_ok=True)
-    if ca_folder is not None:
-        ca_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(ca_folder / ROOT_KEY_NAME, _key_pem(root_key), mode=0o600)
-        _write(ca_folder / ISSUING_KEY_NAME, _key_pem(issuing_key), mode=0o600)
-    _write(folder / CHAIN_NAME, _pem(leaf) + _pem(issuing), mode=0o644)
-    _write(folder / ANCHORS_NAME, _pem(root), mode=0o644)
-    # The key comes last: while it is missing, the authority is unfinished and can be made again.
-    _write(folder / LEAF_KEY_NAME, _key_pem(leaf_key), mode=0o600)
-    return DevelopmentAuthority(folder, ca_folder, leaf.not_valid_after_utc)
-
-
-def _key_paths(folder: Path, ca_folder: Path | None) -> list[Path]:
-    """Return the file whose presence means that the authority is complete."""
-    del ca_folder
-    return [folder / LEAF_KEY_NAME]
-
-
-def _name(common: str, organization: str) -> x509.Name:
-    return x509.Name(
+def _party(role: str, organization: str) -> _Party:
+    name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-            x509.NameAttribute(NameOID.COMMON_NAME, common),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{organization} {role}"),
         ]
     )
+    return _Party(name, ec.generate_private_key(ec.SECP256R1()))
+
+
+def _certificate(
+    subject: _Party, issuer: _Party, *, now: datetime, days: int
+) -> x509.CertificateBuilder:
+    """Begin a certificate with the names, keys, key identifiers and times that all of them have."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject.name)
+        .issuer_name(issuer.name)
+        .public_key(subject.key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(subject.key.public_key()), critical=False
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()),
+            critical=False,
+        )
+    )
+
+
+def _certify_authority(
+    subject: _Party, issuer: _Party, *, now: datetime, days: int, path_length: int
+) -> x509.Certificate:
+    return (
+        _certificate(subject, issuer, now=now, days=days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(_key_usage(is_authority=True), critical=True)
+        .sign(issuer.key, hashes.SHA256())
+    )
+
+
+def _certify_leaf(subject: _Party, issuer: _Party, *, now: datetime, days: int) -> x509.Certificate:
+    return (
+        _certificate(subject, issuer, now=now, days=days)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(is_authority=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+        .sign(issuer.key, hashes.SHA256())
+    )
+
+
+def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
+    """Let an authority sign certificates, and a leaf sign data, never both."""
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write(path: Path, data: bytes, *, mode: int) -> None:
+    """Write `data` whole or not at all; the file never exists with a wider mode than `mode`."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -6,6 +6,7 @@ The private key never leaves the signer: the manifest library hands over bytes a
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -97,7 +98,7 @@ def _require_leaf_first(chain: Sequence[x509.Certificate]) -> None:
     if len(chain) < 2:  # noqa: PLR2004 - a leaf and at least its issuer
         message = "The certificate chain lacks the issuer of the signing certificate."
         raise SignerUnusable(message)
-    for issued, issuer in zip(chain, chain[1:], strict=False):
+    for issued, issuer in pairwise(chain):
         try:
             issued.verify_directly_issued_by(issuer)
         except (ValueError, TypeError, InvalidSignature) as error:

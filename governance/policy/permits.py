@@ -40,11 +40,26 @@ def require(actor: Actor, permission: Permission, context: Context) -> None:
         )
 
 
+def may_everywhere(actor: Actor, permission: Permission) -> bool:
+    """Tell whether the actor may in every brand: a clause grants without asking for one."""
+    return may(actor, permission, Context())
+
+
 def brands_where(actor: Actor, permission: Permission) -> frozenset[UUID]:
     """Return the brands, among the actor's own, in which the actor may (which rows).
 
-    Clauses about ownership are left out: a selector adds `owner_id = actor.id` where they count.
+    Clauses about ownership are left out: a selector adds `brands_where_own` for rows whose owner
+    is the actor, and asks `may_everywhere` for those who need no brand.
     """
     return frozenset(
         brand_id for brand_id in actor.roles if may(actor, permission, Context(brand_id=brand_id))
+    )
+
+
+def brands_where_own(actor: Actor, permission: Permission) -> frozenset[UUID]:
+    """Return the brands, among the actor's own, in which the actor may with what is theirs."""
+    return frozenset(
+        brand_id
+        for brand_id in actor.roles
+        if may(actor, permission, Context(brand_id=brand_id, owner_id=actor.id))
     )

@@ -71,6 +71,11 @@ def is_compliance_reviewer(actor: Actor, context: Context) -> bool:
     return actor.holds(Role.COMPLIANCE_REVIEWER, context.brand_id)
 
 
+def is_data_steward(actor: Actor, context: Context) -> bool:
+    """Tell whether the actor answers for the brand's data: rights, retention, erasure."""
+    return actor.holds(Role.DATA_STEWARD, context.brand_id)
+
+
 def is_marketer(actor: Actor, context: Context) -> bool:
     """Tell whether the actor orders images for the brand."""
     return actor.holds(Role.MARKETER, context.brand_id)

@@ -1,10 +1,10 @@
-"""The review app."""
+"""Names the review app to Django; nothing happens at start."""
 
 from django.apps import AppConfig
 
 
 class ReviewConfig(AppConfig):
-    """Names the app."""
+    """Subjects, policies, cases, decisions, approvals."""
 
     name = "governance.review"
     label = "review"

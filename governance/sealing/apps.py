@@ -1,10 +1,10 @@
-"""The sealing app."""
+"""Names the sealing app to Django; nothing happens at start."""
 
 from django.apps import AppConfig
 
 
 class SealingConfig(AppConfig):
-    """Names the app."""
+    """Personal text under a key per person."""
 
     name = "governance.sealing"
     label = "sealing"

@@ -142,7 +142,7 @@ def composite_key(
     table: str, columns: tuple[str, ...], parent: str, parent_columns: tuple[str, ...]
 ) -> Guard:
     """Bind several columns of `table` to one row of `parent`, as a composite foreign key."""
-    name = f"{table}_{'_'.join(columns)}_key"[:55]
+    name = f"{table}_{'_'.join(columns)}_bound"[:55]
     here, there = ", ".join(columns), ", ".join(parent_columns)
     text = f"{REFUSED}({here}) of {table} must name one row of {parent}"
     pairs = list(zip(columns, parent_columns, strict=True))

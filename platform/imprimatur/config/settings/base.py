@@ -129,7 +129,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     "blobs": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "generation.assets.files.WholeFileStorage",
         "OPTIONS": {"location": str(VAR / "blobs"), "file_permissions_mode": 0o640},
     },
 }

@@ -1,0 +1,128 @@
+"""Reads of assets, scoped to the brands in which the actor may see them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from generation.assets import blobs
+from generation.assets.models import Asset
+from governance.kernel.actors import Actor
+from governance.kernel.errors import NotFound
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.policy.predicates import Context
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord:
+    """One scorer's verdict; `value` is None where the scorer gave none and the item was held."""
+
+    scorer: str
+    version: str
+    weights_sha256: str
+    value: float | None
+    threshold: float | None
+    verdict: str
+    reason: str
+    policy_id: UUID
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """One image: where it came from, what its bytes are, how it scored."""
+
+    id: UUID
+    brand_id: UUID
+    item_id: UUID
+    job_id: UUID
+    subject_id: UUID
+    sha256: str
+    width_px: int
+    height_px: int
+    size_bytes: int
+    media_type: str
+    recipe: bytes
+    recipe_sha256: str
+    created_at: datetime
+    scores: tuple[ScoreRecord, ...]
+
+
+def get_asset(actor: Actor, asset_id: UUID) -> AssetRecord:
+    """Return one asset. Raises: NotFound, also for what this actor may not see."""
+    asset = Asset.objects.filter(pk=asset_id).prefetch_related("scores").first()
+    if asset is None or not _may_see(actor, asset.brand_id):
+        raise NotFound(_("No asset has this id."), asset_id=str(asset_id))
+    return _record_of(asset)
+
+
+def list_assets(
+    actor: Actor, *, job_id: UUID | None = None, brand_id: UUID | None = None
+) -> list[AssetRecord]:
+    """Return the assets that the actor may see, oldest first."""
+    rows = Asset.objects.filter(
+        brand_id__in=permits.brands_where(actor, Permission.GENERATION_ASSET_READ)
+    )
+    if job_id is not None:
+        rows = rows.filter(job_id=job_id)
+    if brand_id is not None:
+        rows = rows.filter(brand_id=brand_id)
+    return [_record_of(asset) for asset in rows.order_by("id").prefetch_related("scores")]
+
+
+def find_by_subject(subject_id: UUID) -> AssetRecord | None:
+    """Return the asset that a governance subject stands for; the caller has checked the actor."""
+    asset = Asset.objects.filter(subject_id=subject_id).prefetch_related("scores").first()
+    return None if asset is None else _record_of(asset)
+
+
+def ids_by_item(item_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return {item id: asset id} for those items that made one; the caller has checked the actor."""
+    rows = Asset.objects.filter(item_id__in=list(item_ids))
+    return dict(rows.values_list("item_id", "id"))
+
+
+def read_bytes(actor: Actor, asset_id: UUID) -> tuple[bytes, str]:
+    """Return the asset's bytes, re-hashed, and their media type. Raises: NotFound, BlobCorrupt."""
+    asset = get_asset(actor, asset_id)
+    return blobs.get(asset.sha256), asset.media_type
+
+
+def _may_see(actor: Actor, brand_id: UUID) -> bool:
+    return permits.may(actor, Permission.GENERATION_ASSET_READ, Context(brand_id=brand_id))
+
+
+def _record_of(asset: Asset) -> AssetRecord:
+    return AssetRecord(
+        id=asset.id,
+        brand_id=asset.brand_id,
+        item_id=asset.item_id,
+        job_id=asset.job_id,
+        subject_id=asset.subject_id,
+        sha256=asset.sha256,
+        width_px=asset.width_px,
+        height_px=asset.height_px,
+        size_bytes=asset.size_bytes,
+        media_type=asset.media_type,
+        recipe=bytes(asset.recipe),
+        recipe_sha256=asset.recipe_sha256,
+        created_at=asset.created_at,
+        scores=tuple(
+            ScoreRecord(
+                scorer=score.scorer,
+                version=score.version,
+                weights_sha256=score.weights_sha256,
+                value=score.value,
+                threshold=score.threshold,
+                verdict=score.verdict,
+                reason=score.reason,
+                policy_id=score.policy_id,
+                evidence=score.evidence,
+            )
+            for score in sorted(asset.scores.all(), key=lambda s: s.scorer)
+        ),
+    )

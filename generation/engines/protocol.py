@@ -1,0 +1,25 @@
+"""The one thing that an engine is: a spec goes in, an image comes out, step by step."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from generation.engines.spec import RunResult, RunSpec
+
+# Told after each step: how many are done, of how many. May raise `errors.Cancelled`.
+OnStep = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """Renders one image per call; the same spec on the same worker class gives the same pixels."""
+
+    def render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
+        """Make the image that `spec` describes.
+
+        Raises: Cancelled as raised by `on_step`; ModelUnavailable, DeviceUnavailable,
+        DeviceExhausted or RenderFailed. After any of them the engine can render again.
+        """
+        ...
+
+    def unload(self) -> None:
+        """Give the memory of the loaded model back."""
+        ...

@@ -1,0 +1,52 @@
+"""Which engine runs which pipeline class; found by looking, so adding one is adding a file."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType, ModuleType
+
+import generation.engines
+from generation.engines.errors import UnknownPipeline
+from generation.engines.protocol import Engine
+
+
+@cache
+def find(pipeline: str) -> Engine:
+    """Return this process's engine for a pipeline class.
+
+    An engine's module declares `PIPELINE` and `engine()`. The instance is shared in the process, as
+    it holds the loaded model.
+
+    Raises: UnknownPipeline, listing what there is.
+    """
+    modules = discover()
+    if pipeline not in modules:
+        raise UnknownPipeline(
+            f"No engine runs the pipeline '{pipeline}'. There is one for: "
+            f"{', '.join(sorted(modules))}.",
+            pipeline=pipeline,
+        )
+    engine: Engine = modules[pipeline].engine()
+    return engine
+
+
+@cache
+def discover() -> Mapping[str, ModuleType]:
+    """Map each pipeline class name to the module that runs it.
+
+    Raises: ValueError if two modules claim the same class.
+    """
+    found: dict[str, ModuleType] = {}
+    for info in pkgutil.iter_modules(generation.engines.__path__, "generation.engines."):
+        if info.name == __name__:
+            continue
+        module = importlib.import_module(info.name)
+        name = getattr(module, "PIPELINE", None)
+        if name is None:
+            continue
+        if name in found:
+            message = f"{found[name].__name__} and {module.__name__} both run {name}"
+            raise ValueError(message)
+        found[name] = module
+    return MappingProxyType(found)

@@ -1,0 +1,17 @@
+"""What can go wrong in the life of a job that people or workers must tell apart."""
+
+from governance.kernel.errors import DomainError
+
+
+class LeaseLost(DomainError):
+    """Another worker holds the item, or it is over: this worker's result is not wanted."""
+
+    code = "lease_lost"
+    status = 409
+
+
+class KeyUsed(DomainError):
+    """The idempotency key was used for another order."""
+
+    code = "idempotency_key_used"
+    status = 422

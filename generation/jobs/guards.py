@@ -1,0 +1,47 @@
+"""What was ordered cannot change, an item that is over stays over, and its epoch only grows."""
+
+from governance.tables import guards
+
+GUARDS = (
+    guards.never_deleted("jobs_generationjob"),
+    guards.frozen(
+        "jobs_generationjob",
+        "brand_id",
+        "requester_id",
+        "template_version_id",
+        "template_version_sha256",
+        "profile_id",
+        "scoring_policy_id",
+        "idempotency_key",
+    ),
+    guards.never_deleted("jobs_jobitem"),
+    guards.frozen(
+        "jobs_jobitem",
+        "job_id",
+        "brand_id",
+        "requester_id",
+        "seed",
+        "width_px",
+        "height_px",
+        "steps",
+        "guidance",
+        "fingerprint",
+    ),
+    guards.refuse_when(
+        "jobs_item_stays_over",
+        "jobs_jobitem",
+        event="UPDATE",
+        condition=(
+            "OLD.state IN ('in_review', 'refused', 'failed', 'cancelled') "
+            "AND NEW.state <> OLD.state"
+        ),
+        message="an item that is over does not move again",
+    ),
+    guards.refuse_when(
+        "jobs_item_epoch_grows",
+        "jobs_jobitem",
+        event="UPDATE",
+        condition="NEW.epoch < OLD.epoch",
+        message="the epoch of an item never shrinks",
+    ),
+)

@@ -1,0 +1,134 @@
+"""Reads of jobs and items, scoped: one's own, and those of the brands one reviews or audits."""
+
+import json
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from generation.assets import selectors as assets
+from generation.jobs.models import GenerationJob, JobItem
+from generation.jobs.records import ItemRecord, JobRecord
+from generation.jobs.states import OPEN_STATES, ItemState
+from governance.kernel.actors import Actor
+from governance.kernel.errors import NotFound
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.policy.predicates import Context
+from governance.review import selectors as review
+from governance.sealing import services as sealing
+
+VARIABLES = "generation.variables"
+PROMPT = "generation.prompt"
+
+
+def get_job(actor: Actor, job_id: UUID) -> JobRecord:
+    """Return one order with its items. Raises: NotFound, also for what this actor may not see."""
+    job = _with_items(GenerationJob.objects.filter(pk=job_id)).first()
+    if job is None or not may_read(actor, job.brand_id, job.requester_id):
+        raise NotFound(_("No order has this id."), job_id=str(job_id))
+    return _record_of(job)
+
+
+def find_job_by_key(actor: Actor, idempotency_key: str) -> UUID | None:
+    """Return the actor's own order under that key, if there is one."""
+    return (
+        GenerationJob.objects.filter(requester_id=actor.id, idempotency_key=idempotency_key)
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def list_jobs(
+    actor: Actor, *, brand_id: UUID | None = None, after: UUID | None = None, limit: int = 20
+) -> list[JobRecord]:
+    """Return orders that the actor may see, newest first, from before `after`."""
+    everyones = permits.brands_where(actor, Permission.GENERATION_JOB_READ)
+    rows = GenerationJob.objects.filter(
+        Q(brand_id__in=everyones) | Q(requester_id=actor.id, brand_id__in=actor.brands())
+    )
+    if brand_id is not None:
+        rows = rows.filter(brand_id=brand_id)
+    if after is not None:
+        rows = rows.filter(pk__lt=after)
+    return [_record_of(job) for job in _with_items(rows.order_by("-pk")[:limit])]
+
+
+def get_item(actor: Actor, item_id: UUID) -> tuple[UUID, ItemRecord]:
+    """Return an item's order id and the item. Raises: NotFound."""
+    item = JobItem.objects.filter(pk=item_id).first()
+    if item is None or not may_read(actor, item.brand_id, item.requester_id):
+        raise NotFound(_("No job item has this id."), item_id=str(item_id))
+    job = get_job(actor, item.job_id)
+    return job.id, next(i for i in job.items if i.id == item_id)
+
+
+def prompt_of(actor: Actor, item_id: UUID) -> str | None:
+    """Return an item's compiled prompt; None once its person's texts were erased. Raises: NotFound."""
+    item = JobItem.objects.filter(pk=item_id).first()
+    if item is None or not may_read(actor, item.brand_id, item.requester_id):
+        raise NotFound(_("No job item has this id."), item_id=str(item_id))
+    return sealing.reveal(sealed=bytes(item.prompt), purpose=PROMPT)
+
+
+def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:
+    """Tell whether the actor may see an order of that brand and requester."""
+    return permits.may(
+        actor,
+        Permission.GENERATION_JOB_READ,
+        Context(brand_id=brand_id, owner_id=requester_id),
+    )
+
+
+def _with_items(rows: QuerySet[GenerationJob]) -> QuerySet[GenerationJob]:
+    return rows.prefetch_related(Prefetch("items", JobItem.objects.order_by("index")))
+
+
+def _record_of(job: GenerationJob) -> JobRecord:
+    items = list(job.items.all())
+    asset_of = assets.ids_by_item(item.id for item in items)
+    case_of = review.case_ids_by_subject(asset_of.values())
+    variables = sealing.reveal(sealed=bytes(job.variables), purpose=VARIABLES)
+    return JobRecord(
+        id=job.id,
+        brand_id=job.brand_id,
+        template_id=job.template_id,
+        template_version_id=job.template_version_id,
+        template_name=job.template_name,
+        requester_id=job.requester_id,
+        profile_id=job.profile_id,
+        created_at=job.created_at,
+        state=_state_of(item.state for item in items),
+        variables=None if variables is None else json.loads(variables),
+        items=tuple(
+            ItemRecord(
+                id=item.id,
+                index=item.index,
+                state=item.state,
+                progress_share=_progress(item),
+                seed=item.seed,
+                attempts=item.attempts,
+                asset_id=asset_of.get(item.id),
+                case_id=case_of.get(asset_of[item.id]) if item.id in asset_of else None,
+                refusal_id=item.refusal_id,
+                failure=item.failure,
+                render_s=item.render_s,
+                finished_at=item.finished_at,
+            )
+            for item in items
+        ),
+    )
+
+
+def _state_of(states: Iterable[str]) -> str:
+    found = set(states)
+    if found == {ItemState.QUEUED}:
+        return "queued"
+    return "running" if found & set(OPEN_STATES) else "done"
+
+
+def _progress(item: JobItem) -> float:
+    if item.state not in OPEN_STATES:
+        return 1.0
+    return min(1.0, item.steps_done / item.steps) if item.steps else 0.0

@@ -1,0 +1,20 @@
+"""Commands on jobs: create, cancel, and a worker's claim, heartbeat and fenced finish."""
+
+from generation.jobs.services._cancel import cancel_item
+from generation.jobs.services._create import create_job
+from generation.jobs.services._finish import fail, finish, resolve_hold
+from generation.jobs.services._lease import claim, heartbeat, report_progress
+from generation.jobs.services._sweep import Swept, sweep
+
+__all__ = [
+    "Swept",
+    "cancel_item",
+    "claim",
+    "create_job",
+    "fail",
+    "finish",
+    "heartbeat",
+    "report_progress",
+    "resolve_hold",
+    "sweep",
+]

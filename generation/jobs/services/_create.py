@@ -1,0 +1,122 @@
+"""Create a job and its items in the order's transaction: quota, rows, ledger and hints together."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from generation.jobs.models import GenerationJob, JobItem
+from generation.jobs.records import ItemOrder
+from generation.registry.selectors import ProfileRecord
+from governance.kernel.actors import Actor
+from governance.kernel.digests import canonical_json, sha256_hex
+from governance.kernel.ids import uuid7
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.outbox import services as outbox
+from governance.policy.permissions import Permission
+from governance.policy.permits import require
+from governance.policy.predicates import Context
+from governance.quota import services as quota
+
+RENDER = "generation.jobs.render"
+
+
+def create_job(
+    *,
+    actor: Actor,
+    brand_id: UUID,
+    template_id: UUID,
+    template_version_id: UUID,
+    template_version_sha256: str,
+    template_name: str,
+    profile: ProfileRecord,
+    scoring_policy_id: UUID,
+    variables: bytes,
+    items: Sequence[ItemOrder],
+    idempotency_key: str,
+    now: datetime,
+) -> UUID:
+    """Reserve the quota and write the job with its items; call it inside a transaction.
+
+    Raises: NotPermitted; QuotaExceeded, and then nothing is written.
+    """
+    require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=brand_id))
+    job_id = uuid7()
+    rows = [
+        JobItem(
+            id=uuid7(),
+            job_id=job_id,
+            brand_id=brand_id,
+            requester_id=actor.id,
+            index=index,
+            queue=profile.queue,
+            prompt=item.prompt,
+            negative_prompt=item.negative_prompt,
+            seed=item.seed,
+            width_px=item.width_px,
+            height_px=item.height_px,
+            steps=item.steps,
+            guidance=item.guidance,
+            fingerprint=_fingerprint(item, profile, template_version_sha256),
+            hinted_at=now,
+            created_at=now,
+        )
+        for index, item in enumerate(items)
+    ]
+    quota.reserve(
+        item_ids=[row.id for row in rows],
+        user_id=actor.id,
+        brand_id=brand_id,
+        profile_id=profile.id,
+        now=now,
+    )
+    GenerationJob.objects.create(
+        id=job_id,
+        brand_id=brand_id,
+        requester_id=actor.id,
+        template_id=template_id,
+        template_version_id=template_version_id,
+        template_version_sha256=template_version_sha256,
+        template_name=template_name,
+        profile_id=profile.id,
+        scoring_policy_id=scoring_policy_id,
+        variables=variables,
+        idempotency_key=idempotency_key,
+        created_at=now,
+    )
+    JobItem.objects.bulk_create(rows)
+    ledger.append(
+        actor=actor,
+        event=Event.GENERATION_JOB_CREATED,
+        subject=SubjectRef("job", job_id, brand_id),
+        now=now,
+        facts={
+            "template_version": str(template_version_id),
+            "template_version_sha256": template_version_sha256,
+            "profile": str(profile.id),
+            "items": [str(row.id) for row in rows],
+        },
+        sealed={"variables": variables},
+    )
+    for row in rows:
+        outbox.wake(RENDER, queue=row.queue, item_id=str(row.id))
+    return job_id
+
+
+def _fingerprint(item: ItemOrder, profile: ProfileRecord, template_sha256: str) -> str:
+    return sha256_hex(
+        canonical_json(
+            {
+                "prompt_sealed_sha256": sha256_hex(item.prompt),
+                "negative_prompt": item.negative_prompt,
+                "seed": str(item.seed),
+                "width_px": item.width_px,
+                "height_px": item.height_px,
+                "steps": item.steps,
+                "guidance": str(item.guidance),
+                "snapshot_sha256": profile.snapshot_sha256,
+                "template_version_sha256": template_sha256,
+            }
+        )
+    )

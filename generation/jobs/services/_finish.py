@@ -1,0 +1,249 @@
+"""The fenced finish: bytes, scores, quota, review and the next state are written together, once."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from generation.assets import selectors as asset_selectors
+from generation.assets import services as assets
+from generation.jobs.errors import LeaseLost
+from generation.jobs.models import JobItem
+from generation.jobs.records import Claim, Rendered
+from generation.jobs.states import ITEM, ItemState
+from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.digests import sha256_hex
+from governance.kernel.errors import NotFound
+from governance.kernel.lifecycle import StaleState
+from governance.kernel.roles import Role
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.policy.permissions import Permission
+from governance.policy.permits import require
+from governance.policy.predicates import Context
+from governance.quota import services as quota
+from governance.refusals import services as refusals
+from governance.review import services as review
+from governance.tables.records import move
+
+_ACT = {"pass": "submit", "flag": "submit", "refuse": "refuse", "hold": "hold"}
+_EVENT = {
+    "submit": Event.GENERATION_ITEM_RENDERED,
+    "refuse": Event.GENERATION_ITEM_REFUSED,
+    "hold": Event.GENERATION_ITEM_HELD,
+}
+
+
+def finish(
+    *, claim: Claim, rendered: Rendered, contributors: dict[UUID, str], now: datetime
+) -> UUID:
+    """Write everything that this rendering led to and return the asset's id.
+
+    Raises: LeaseLost if another worker took the item meanwhile, or it was cancelled; then nothing
+    is written, and the stored bytes are an orphan that no row names.
+    """
+    act = _ACT[rendered.verdict]
+    with transaction.atomic():
+        item = _fence(claim)
+        asset_id = assets.record_asset(
+            brand_id=claim.brand_id,
+            item_id=claim.item_id,
+            job_id=claim.job_id,
+            sha256=rendered.sha256,
+            width_px=rendered.width_px,
+            height_px=rendered.height_px,
+            size_bytes=rendered.size_bytes,
+            media_type=rendered.media_type,
+            recipe=rendered.recipe,
+            contributors={claim.requester_id: "requester", **contributors},
+            scores=rendered.scores,
+            now=now,
+        )
+        subject = SubjectRef("asset", asset_id, claim.brand_id, rendered.sha256)
+        changes: dict[str, Any] = {
+            "lease_until": None,
+            "finished_at": now,
+            "render_s": rendered.render_s,
+            "steps_done": claim.steps,
+        }
+        if act == "refuse":
+            changes["refusal_id"] = _refuse(claim, rendered, subject, now)
+        _move(item, act, changes)
+        ledger.append(
+            actor=SYSTEM,
+            event=_EVENT[act],
+            subject=subject,
+            now=now,
+            facts={
+                "item": str(claim.item_id),
+                "job": str(claim.job_id),
+                "epoch": claim.epoch,
+                "worker": claim.worker,
+                "verdict": rendered.verdict,
+                "recipe": sha256_hex(rendered.recipe),
+                "policy": str(claim.scoring_policy_id),
+                "scores": {
+                    s.scorer: {"value": _number(s.value), "verdict": s.verdict}
+                    for s in rendered.scores
+                },
+            },
+        )
+        if act != "hold":
+            quota.settle(item_id=claim.item_id, now=now)
+        if act == "submit":
+            _open_case(
+                actor=SYSTEM,
+                item=item,
+                asset_id=asset_id,
+                profile_id=claim.profile.id,
+                now=now,
+            )
+    return asset_id
+
+
+def fail(*, claim: Claim, failure: str, now: datetime) -> bool:
+    """End the item as failed, with a sentence an operator understands, and refund its quota.
+
+    Returns False if the lease was lost: then the item is somebody else's, and nothing happens.
+    """
+    with transaction.atomic():
+        try:
+            item = _fence(claim)
+        except LeaseLost:
+            return False
+        end_without_image(item, act="fail", failure=failure, now=now)
+    return True
+
+
+def resolve_hold(
+    *, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime
+) -> None:
+    """Decide on a held item: into review, or refused. Only the compliance stage may, with a reason.
+
+    Raises: NotFound, NotPermitted, IllegalTransition.
+    """
+    item = JobItem.objects.select_related("job").filter(pk=item_id).first()
+    if item is None or not actor.brands() & {item.brand_id}:
+        raise NotFound(_("No job item has this id."), item_id=str(item_id))
+    require(
+        actor,
+        Permission.REVIEW_CASE_DECIDE,
+        Context(
+            brand_id=item.brand_id,
+            contributors=frozenset({item.requester_id}),
+            stage_role=Role.COMPLIANCE_REVIEWER,
+        ),
+    )
+    with transaction.atomic():
+        asset = next(
+            a
+            for a in asset_selectors.list_assets(actor, job_id=item.job_id)
+            if a.item_id == item.id
+        )
+        subject = SubjectRef("asset", asset.id, item.brand_id, asset.sha256)
+        changes: dict[str, Any] = {}
+        if not accept:
+            record = refusals.record(
+                actor=actor,
+                brand_id=item.brand_id,
+                stage="image",
+                category="held",
+                reason=reason,
+                requester_id=item.requester_id,
+                subject=subject,
+                now=now,
+            )
+            changes["refusal_id"] = record.id
+        move(item, ITEM.target("submit" if accept else "refuse", item.state), **changes)
+        quota.settle(item_id=item.id, now=now)
+        ledger.append(
+            actor=actor,
+            event=Event.GENERATION_ITEM_RENDERED if accept else Event.GENERATION_ITEM_REFUSED,
+            subject=subject,
+            now=now,
+            facts={"item": str(item.id), "hold": "accepted" if accept else "refused"},
+        )
+        if accept:
+            _open_case(
+                actor=SYSTEM,
+                item=item,
+                asset_id=asset.id,
+                profile_id=item.job.profile_id,
+                now=now,
+            )
+
+
+def end_without_image(item: JobItem, *, act: str, failure: str, now: datetime) -> None:
+    """Fail or cancel an item: its state, the refund and the ledger entry, in the caller's transaction."""
+    _move(item, act, {"lease_until": None, "finished_at": now, "failure": failure})
+    quota.refund(item_id=item.id, now=now)
+    ledger.append(
+        actor=SYSTEM,
+        event=Event.GENERATION_ITEM_FAILED if act == "fail" else Event.GENERATION_ITEM_CANCELLED,
+        subject=SubjectRef("job_item", item.id, item.brand_id),
+        now=now,
+        facts={"job": str(item.job_id), "attempts": item.attempts, "epoch": item.epoch},
+    )
+
+
+def _fence(claim: Claim) -> JobItem:
+    """Take the row for this transaction if the claim still holds. Raises: LeaseLost."""
+    held = JobItem.objects.filter(
+        pk=claim.item_id,
+        epoch=claim.epoch,
+        state=ItemState.LEASED,
+        cancel_requested_at__isnull=True,
+    )
+    # The update takes the row's lock; a second finisher waits here and then finds another state.
+    if held.update(leased_by=claim.worker) != 1:
+        raise LeaseLost(_("Another worker has taken this item, or it is over."))
+    return held.select_related("job").get()
+
+
+def _move(item: JobItem, act: str, changes: dict[str, Any]) -> None:
+    try:
+        move(item, ITEM.target(act, item.state), **changes)
+    except StaleState as error:
+        raise LeaseLost(_("The item is over already.")) from error
+
+
+def _refuse(claim: Claim, rendered: Rendered, subject: SubjectRef, now: datetime) -> UUID:
+    worst = next(s for s in rendered.scores if s.verdict == "refuse")
+    record = refusals.record(
+        actor=SYSTEM,
+        brand_id=claim.brand_id,
+        stage="image",
+        category=worst.scorer,
+        scorer=worst.scorer,
+        score=worst.value,
+        threshold=worst.threshold,
+        reason=_("The image did not pass the brand's scoring policy."),
+        requester_id=claim.requester_id,
+        subject=subject,
+        now=now,
+    )
+    return record.id
+
+
+def _open_case(
+    *, actor: Actor, item: JobItem, asset_id: UUID, profile_id: UUID, now: datetime
+) -> None:
+    review.open_case(
+        actor=actor,
+        subject_id=asset_id,
+        title=f"{item.job.template_name} · {item.index + 1}",
+        pins={
+            "template_version": str(item.job.template_version_id),
+            "scoring_policy": str(item.job.scoring_policy_id),
+            "profile": str(profile_id),
+        },
+        requested_by=item.requester_id,
+        now=now,
+    )
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else repr(value)

@@ -1,0 +1,34 @@
+"""Model profiles: a pinned base model as this installation may run it, proposed by one, approved by another."""
+
+from django.db import models
+
+from governance.tables.records import Proposed, Record, four_eyes
+
+
+class ModelProfile(Record, Proposed):
+    """One pinned model folder, the parameters it may be run with, and the scorers that judge its images."""
+
+    slug = models.SlugField(max_length=60)
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=120)
+    family = models.CharField(max_length=40)
+    pipeline = models.CharField(max_length=80)
+    folder = models.CharField(max_length=200)
+    snapshot_sha256 = models.CharField(max_length=64)
+    dtype = models.CharField(max_length=16)
+    device = models.CharField(max_length=16)
+    parameters = models.JSONField()
+    scorers = models.JSONField()
+    is_calibrated = models.BooleanField()
+    licence = models.CharField(max_length=120)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "model profile"
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "number"], name="profile_number_is_unique"),
+            four_eyes("profile"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug}@{self.number}"

@@ -1,0 +1,138 @@
+"""Commands on model profiles: propose, approve, retire; each an act of a person, in the ledger."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from generation.registry import selectors
+from generation.registry.models import ModelProfile
+from generation.registry.selectors import ProfileRecord
+from governance.kernel.actors import Actor
+from governance.kernel.digests import is_sha256
+from governance.kernel.errors import InvalidInput
+from governance.kernel.lifecycle import IllegalTransition
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.policy.permissions import Permission
+from governance.policy.permits import require
+from governance.policy.predicates import Context
+
+
+def propose_profile(
+    *,
+    actor: Actor,
+    slug: str,
+    name: str,
+    family: str,
+    pipeline: str,
+    folder: str,
+    snapshot_sha256: str,
+    dtype: str,
+    device: str,
+    parameters: Mapping[str, Any],
+    scorers: Mapping[str, Any],
+    is_calibrated: bool,
+    licence: str,
+    now: datetime,
+) -> ProfileRecord:
+    """Propose a new version of a profile; it runs only after somebody else approved it.
+
+    Raises: InvalidInput for a folder that leaves the models folder or a digest that is none.
+    """
+    require(actor, Permission.REGISTRY_PROFILE_PROPOSE, Context())
+    if not is_sha256(snapshot_sha256):
+        raise InvalidInput(
+            _("The snapshot digest must be a SHA-256 in lower-case hex."),
+            pointer="/snapshot_sha256",
+            rule="sha256",
+        )
+    if folder.startswith("/") or ".." in folder.split("/"):
+        raise InvalidInput(
+            _("The folder must lie below the models folder."), pointer="/folder", rule="relative"
+        )
+    with transaction.atomic():
+        last = ModelProfile.objects.filter(slug=slug).aggregate(last=Max("number"))["last"] or 0
+        profile = ModelProfile.objects.create(
+            slug=slug,
+            number=last + 1,
+            name=name,
+            family=family,
+            pipeline=pipeline,
+            folder=folder,
+            snapshot_sha256=snapshot_sha256,
+            dtype=dtype,
+            device=device,
+            parameters=dict(parameters),
+            scorers=dict(scorers),
+            is_calibrated=is_calibrated,
+            licence=licence,
+            proposed_by=actor.id,
+            created_at=now,
+        )
+        ledger.append(
+            actor=actor,
+            event=Event.REGISTRY_PROFILE_PROPOSED,
+            subject=_subject(profile),
+            now=now,
+            facts={"slug": slug, "number": profile.number, "pipeline": pipeline},
+        )
+    return selectors.record_of(profile)
+
+
+def approve_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> ProfileRecord:
+    """Approve a proposed profile. Raises: NotPermitted for its proposer, IllegalTransition if done."""
+    with transaction.atomic():
+        profile = _get(profile_id)
+        require(
+            actor,
+            Permission.REGISTRY_PROFILE_APPROVE,
+            Context(contributors=frozenset({profile.proposed_by})),
+        )
+        updated = ModelProfile.objects.filter(pk=profile.pk, approved_by__isnull=True).update(
+            approved_by=actor.id, approved_at=now
+        )
+        if updated != 1:
+            raise IllegalTransition(_("This model profile was approved before."))
+        ledger.append(
+            actor=actor,
+            event=Event.REGISTRY_PROFILE_APPROVED,
+            subject=_subject(profile),
+            now=now,
+            facts={"slug": profile.slug, "number": profile.number},
+        )
+    return selectors.get_profile(profile_id)
+
+
+def retire_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> ProfileRecord:
+    """Take a profile out of use; what it made stays what it is."""
+    require(actor, Permission.REGISTRY_PROFILE_PROPOSE, Context())
+    with transaction.atomic():
+        profile = _get(profile_id)
+        updated = ModelProfile.objects.filter(pk=profile.pk, retired_at__isnull=True).update(
+            retired_at=now
+        )
+        if updated != 1:
+            raise IllegalTransition(_("This model profile was retired before."))
+        ledger.append(
+            actor=actor,
+            event=Event.REGISTRY_PROFILE_RETIRED,
+            subject=_subject(profile),
+            now=now,
+            facts={"slug": profile.slug, "number": profile.number},
+        )
+    return selectors.get_profile(profile_id)
+
+
+def _get(profile_id: UUID) -> ModelProfile:
+    selectors.get_profile(profile_id)
+    return ModelProfile.objects.get(pk=profile_id)
+
+
+def _subject(profile: ModelProfile) -> SubjectRef:
+    return SubjectRef("model_profile", profile.id, sha256=profile.snapshot_sha256)

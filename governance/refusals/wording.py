@@ -1,0 +1,66 @@
+"""A refusal in plain words: what was stopped where, why, by which measure, and who may override it."""
+
+from django.utils.translation import gettext as _
+
+from governance.kernel.roles import Role
+
+
+def explain(
+    *,
+    stage: str,
+    reason: str,
+    scorer: str,
+    score: float | None,
+    threshold: float | None,
+    overridable_by: str,
+) -> str:
+    """Explain a refusal to the person who asked, in full sentences."""
+    openings = {
+        "prompt": _("This was refused before any image was made."),
+        "image": _("The image was made, then refused."),
+        "gate": _("This was not let out."),
+        "quota": _("This was refused because the quota does not allow it."),
+        "licence": _("This was refused because a licence does not allow it."),
+    }
+    roles = {
+        Role.AUDITOR: _("an auditor"),
+        Role.BRAND_MANAGER: _("a brand manager"),
+        Role.BRAND_REVIEWER: _("a brand reviewer"),
+        Role.COMPLIANCE_REVIEWER: _("a compliance reviewer"),
+        Role.DATA_STEWARD: _("a data steward"),
+        Role.MARKETER: _("a marketer"),
+        Role.PLATFORM_ADMIN: _("a platform admin"),
+    }
+    sentences = [openings[stage], _as_sentence(reason)]
+    if score is not None and threshold is not None:
+        sentences.append(
+            _("%(scorer)s measured %(score)s; the limit is %(threshold)s.")
+            % {"scorer": scorer, "score": _figure(score), "threshold": _figure(threshold)}
+        )
+    elif score is not None:
+        sentences.append(
+            _("%(scorer)s measured %(score)s.") % {"scorer": scorer, "score": _figure(score)}
+        )
+    sentences.append(
+        _("Only %(role)s who had no part in it may override this, and must give a reason.")
+        % {"role": roles[Role(overridable_by)]}
+    )
+    return " ".join(sentences)
+
+
+def _as_sentence(text: str) -> str:
+    """Close the reason with a full stop if it has no end.
+
+    >>> _as_sentence("The word is blocked"), _as_sentence("Is it?")
+    ('The word is blocked.', 'Is it?')
+    """
+    return text if text[-1:] in {".", "!", "?"} else f"{text}."
+
+
+def _figure(value: float) -> str:
+    """Write a score with three significant digits.
+
+    >>> _figure(0.91234), _figure(12.0)
+    ('0.912', '12')
+    """
+    return f"{value:.3g}"

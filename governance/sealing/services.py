@@ -1,0 +1,105 @@
+"""Seals personal text under a key per person; destroying the key erases every text under it.
+
+The erasure that people ask for is `governance.ledger.services.erase_person`: the ledger stands
+above sealing, so the act and its entry are one transaction there, and nothing else may call
+`destroy_key`.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from governance.kernel.actors import Actor
+from governance.sealing import envelopes, keys
+from governance.sealing.errors import SealBroken
+from governance.sealing.models import PersonKey
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyedKey:
+    """Which key is gone; None where the person had none."""
+
+    person_id: UUID
+    key_id: UUID | None
+
+
+def seal(*, person_id: UUID, text: str, purpose: str) -> bytes:
+    """Seal `text` for one column (`purpose`, such as "prompts.variables"); first use makes the key.
+
+    Raises: KeyMissing, KeyUnsafe.
+    """
+    installation_key = _installation_key()
+    held = _live_key(person_id) or _make_key(person_id, installation_key)
+    key = envelopes.unwrap_key(
+        installation_key, bytes(held.wrapped or b""), key_id=held.id, person_id=person_id
+    )
+    return envelopes.seal_text(key, key_id=held.id, person_id=person_id, purpose=purpose, text=text)
+
+
+def reveal(*, sealed: bytes, purpose: str) -> str | None:
+    """Open sealed text; None once it is erased.
+
+    Raises: SealBroken if it was altered or sealed for another purpose; KeyMissing, KeyUnsafe.
+    """
+    envelope = envelopes.Envelope.parse(bytes(sealed))
+    held = PersonKey.objects.filter(id=envelope.key_id).first()
+    if held is None:
+        raise SealBroken("The sealed text names a key that this installation never had.")
+    if held.wrapped is None:
+        return None
+    key = envelopes.unwrap_key(
+        _installation_key(), bytes(held.wrapped), key_id=held.id, person_id=held.person_id
+    )
+    return envelopes.open_text(key, envelope, person_id=held.person_id, purpose=purpose)
+
+
+def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey:
+    """Destroy the person's live key; called by the ledger's `erase_person`, which records the act.
+
+    A later text of the same person gets a new key. Older copies of the row live on in backups and
+    in the database's log until those expire: keep them short.
+    """
+    held = (
+        PersonKey.objects.select_for_update()
+        .filter(person_id=person_id, destroyed_at__isnull=True)
+        .first()
+    )
+    if held is None:
+        return DestroyedKey(person_id, None)
+    held.wrapped = None
+    held.destroyed_at = now
+    held.save(update_fields=["wrapped", "destroyed_at"])
+    return DestroyedKey(person_id, held.id)
+
+
+def _installation_key() -> bytes:
+    return keys.read_sealing_key(Path(settings.SEALING_KEY_FILE))
+
+
+def _live_key(person_id: UUID) -> PersonKey | None:
+    return PersonKey.objects.filter(person_id=person_id, destroyed_at__isnull=True).first()
+
+
+def _make_key(person_id: UUID, installation_key: bytes) -> PersonKey:
+    made = PersonKey(person_id=person_id)
+    made.wrapped = envelopes.wrap_key(
+        installation_key,
+        os.urandom(envelopes.KEY_BYTES),
+        key_id=made.id,
+        person_id=person_id,
+    )
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+    except IntegrityError:
+        # Somebody else made it first; PostgreSQL waited for them, SQLite has one writer.
+        held = _live_key(person_id)
+        if held is None:
+            raise
+        return held
+    return made

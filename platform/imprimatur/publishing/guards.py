@@ -1,0 +1,110 @@
+"""The way out: only released bytes, only to an approved destination, only with a receipt of those bytes."""
+
+from governance.tables import guards
+
+_RELEASE_LOCK = "'release:' || NEW.release_id"
+_WITHDRAWN = "EXISTS (SELECT 1 FROM release_withdrawal w WHERE w.release_id = NEW.release_id)"
+_DESTINATION_OPEN = (
+    "NOT EXISTS (SELECT 1 FROM publishing_destination d WHERE d.id = NEW.destination_id "
+    "AND d.approved_by IS NOT NULL AND d.retired_at IS NULL AND d.brand_id = NEW.brand_id)"
+)
+_OTHER_BRAND = (
+    "NOT EXISTS (SELECT 1 FROM release_release r JOIN review_subject s ON s.id = r.subject_id "
+    "WHERE r.id = NEW.release_id AND s.brand_id = NEW.brand_id)"
+)
+_RECEIPT = (
+    "NOT EXISTS (SELECT 1 FROM publishing_receipt r WHERE r.publication_id = NEW.id "
+    "AND r.sha256 = NEW.marked_sha256)"
+)
+_OTHER_BYTES = (
+    "NOT EXISTS (SELECT 1 FROM publishing_publication p WHERE p.id = NEW.publication_id "
+    "AND p.marked_sha256 = NEW.sha256 AND p.state = 'delivering')"
+)
+
+GUARDS = (
+    guards.composite_key(
+        "publishing_destination", ("brand_id",), "brands_brand", ("id",)
+    ),
+    guards.never_deleted("publishing_destination"),
+    guards.frozen(
+        "publishing_destination",
+        "brand_id",
+        "slug",
+        "kind",
+        "config",
+        "credential_ref",
+        "proposed_by",
+    ),
+    guards.composite_key(
+        "publishing_publication",
+        ("release_id", "marked_sha256"),
+        "release_release",
+        ("id", "marked_sha256"),
+    ),
+    guards.never_deleted("publishing_publication"),
+    guards.frozen(
+        "publishing_publication",
+        "brand_id",
+        "release_id",
+        "marked_sha256",
+        "destination_id",
+        "rendition",
+        "attempt",
+        "requested_by",
+    ),
+    guards.refuse_when(
+        "publishing_starts_pending",
+        "publishing_publication",
+        event="INSERT",
+        condition="NEW.state <> 'pending'",
+        message="a publication starts as pending",
+    ),
+    guards.refuse_when(
+        "publishing_not_withdrawn",
+        "publishing_publication",
+        event="INSERT",
+        condition=_WITHDRAWN,
+        message="a withdrawn release is not published again",
+        lock=_RELEASE_LOCK,
+    ),
+    guards.refuse_when(
+        "publishing_not_withdrawn_later",
+        "publishing_publication",
+        event="UPDATE",
+        condition=(
+            "NEW.state IN ('delivering', 'published') "
+            f"AND NEW.state <> OLD.state AND {_WITHDRAWN}"
+        ),
+        message="a withdrawn release is not delivered",
+        lock=_RELEASE_LOCK,
+    ),
+    guards.refuse_when(
+        "publishing_destination_approved",
+        "publishing_publication",
+        event="INSERT",
+        condition=_DESTINATION_OPEN,
+        message="a publication goes to an approved destination of its own brand",
+    ),
+    guards.refuse_when(
+        "publishing_same_brand",
+        "publishing_publication",
+        event="INSERT",
+        condition=_OTHER_BRAND,
+        message="a publication belongs to the brand of what was released",
+    ),
+    guards.refuse_when(
+        "publishing_has_receipt",
+        "publishing_publication",
+        event="UPDATE",
+        condition=f"NEW.state = 'published' AND OLD.state <> 'published' AND {_RECEIPT}",
+        message="a publication counts only with a receipt of its bytes",
+    ),
+    guards.append_only("publishing_receipt"),
+    guards.refuse_when(
+        "publishing_receipt_same_bytes",
+        "publishing_receipt",
+        event="INSERT",
+        condition=_OTHER_BYTES,
+        message="a receipt is for the bytes of a publication that is being delivered",
+    ),
+)

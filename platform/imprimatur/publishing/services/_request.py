@@ -1,0 +1,123 @@
+"""Order a delivery: an explicit command that names a release and a destination."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from generation.assets import selectors as assets
+from governance.kernel.actors import Actor
+from governance.kernel.errors import NotFound
+from governance.kernel.lifecycle import StaleState
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.outbox import services as outbox
+from governance.policy.permissions import Permission
+from governance.policy.permits import require
+from governance.policy.predicates import Context
+from governance.refusals import services as refusals
+from governance.release import selectors as releases
+from imprimatur.publishing import selectors
+from imprimatur.publishing.errors import NotReleased, Withdrawn
+from imprimatur.publishing.models import Publication
+from imprimatur.publishing.selectors import PublicationRecord
+from imprimatur.publishing.states import PublicationState
+
+DELIVER = "publishing.deliver"
+QUEUE = "publisher"
+
+
+def request_publication(
+    *, actor: Actor, release_id: UUID, destination_id: UUID, now: datetime
+) -> PublicationRecord:
+    """Order the delivery of a release; asked again while it is under way or done, the same one.
+
+    Raises: NotFound, NotPermitted, Withdrawn; NotFound for a destination that is not approved.
+    """
+    release = releases.get_release(actor, release_id)
+    destination = selectors.get_destination(actor, destination_id)
+    require(
+        actor, Permission.PUBLISHING_PUBLICATION_CREATE, Context(brand_id=release.brand_id)
+    )
+    if (
+        destination.brand_id != release.brand_id
+        or not destination.is_approved
+        or destination.is_retired
+    ):
+        raise NotFound(
+            _("The brand has no approved destination with this id."), pointer="/destination_id"
+        )
+    if releases.is_withdrawn(release_id):
+        raise Withdrawn(_("This image was withdrawn, so it is not published again."))
+    try:
+        with transaction.atomic():
+            publication_id = _create(actor, release, destination.id, now)
+    except IntegrityError as error:
+        # Two people ordered the same delivery in the same moment: the other one's counts.
+        raise StaleState(_("The same publication was ordered a moment ago. Look again.")) from error
+    return selectors.get_publication(actor, publication_id)
+
+
+def request_publication_of_asset(
+    *, actor: Actor, asset_id: UUID, destination_id: UUID, now: datetime
+) -> PublicationRecord:
+    """Order the delivery of an asset's release.
+
+    Raises: NotReleased, and records a Refusal at the gate, if the asset has none.
+    """
+    asset = assets.get_asset(actor, asset_id)
+    selectors.get_destination(actor, destination_id)
+    require(actor, Permission.PUBLISHING_PUBLICATION_CREATE, Context(brand_id=asset.brand_id))
+    release = releases.find_release(subject_id=asset.subject_id)
+    if release is not None:
+        return request_publication(
+            actor=actor, release_id=release.id, destination_id=destination_id, now=now
+        )
+    reason = _("This image has no release: only an approved review of exactly these bytes opens the gate.")
+    with transaction.atomic():
+        record = refusals.record(
+            actor=actor,
+            brand_id=asset.brand_id,
+            stage="gate",
+            category="not_released",
+            reason=reason,
+            requester_id=actor.id,
+            subject=SubjectRef("asset", asset.id, asset.brand_id, asset.sha256),
+            now=now,
+        )
+    raise NotReleased(reason, refusal_id=str(record.id))
+
+
+def _create(
+    actor: Actor, release: releases.ReleaseRecord, destination_id: UUID, now: datetime
+) -> UUID:
+    earlier = (
+        Publication.objects.filter(
+            release_id=release.id, destination_id=destination_id, rendition="original"
+        )
+        .order_by("-attempt")
+        .first()
+    )
+    if earlier is not None and earlier.state != PublicationState.FAILED:
+        return earlier.id
+    publication = Publication.objects.create(
+        brand_id=release.brand_id,
+        release_id=release.id,
+        marked_sha256=release.marked_sha256,
+        destination_id=destination_id,
+        attempt=1 if earlier is None else earlier.attempt + 1,
+        requested_by=actor.id,
+        hinted_at=now,
+        created_at=now,
+    )
+    ledger.append(
+        actor=actor,
+        event=Event.PUBLISHING_PUBLICATION_REQUESTED,
+        subject=SubjectRef("publication", publication.id, release.brand_id, release.marked_sha256),
+        now=now,
+        facts={"release": str(release.id), "destination": str(destination_id)},
+    )
+    outbox.wake(DELIVER, queue=QUEUE, publication_id=str(publication.id))
+    return publication.id

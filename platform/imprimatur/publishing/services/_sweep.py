@@ -1,0 +1,34 @@
+"""The publisher's sweeper, run by the relay: what waits is hinted again, in bounded batches."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from governance.outbox import services as outbox
+from governance.release import selectors as releases
+from imprimatur.publishing.models import Publication
+from imprimatur.publishing.services._release import RELEASE
+from imprimatur.publishing.services._request import DELIVER, QUEUE
+from imprimatur.publishing.states import PublicationState
+
+
+def sweep(*, now: datetime, limit: int = 100) -> int:
+    """Hint approvals that are covered but not released, and deliveries that nobody is making."""
+    hints = 0
+    with transaction.atomic():
+        for case_id in releases.cases_to_release(limit=limit):
+            outbox.wake(RELEASE, queue=QUEUE, case_id=str(case_id))
+            hints += 1
+    long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
+    waiting = Publication.objects.filter(
+        Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago),
+        state__in=[PublicationState.PENDING, PublicationState.DELIVERING],
+    )
+    for publication_id in waiting.order_by("hinted_at").values_list("pk", flat=True)[:limit]:
+        with transaction.atomic():
+            if waiting.filter(pk=publication_id).update(hinted_at=now):
+                outbox.wake(DELIVER, queue=QUEUE, publication_id=str(publication_id))
+                hints += 1
+    return hints

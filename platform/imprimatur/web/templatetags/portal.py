@@ -1,0 +1,96 @@
+"""What templates draw with: icons, plates, chips, score bars and short digests; none of them queries."""
+
+from collections.abc import Sequence
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from imprimatur.web import pictograms, words
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon by name."""
+    return mark_safe(pictograms.icon(name))  # noqa: S308  # our own constant paths
+
+
+@register.simple_tag
+def seal() -> SafeString:
+    """Draw the mark."""
+    return mark_safe(pictograms.seal())  # noqa: S308  # constant
+
+
+@register.simple_tag
+def plate(seed: object, palette: Sequence[str] = ()) -> SafeString:
+    """Draw the plate of something that has no picture yet."""
+    return mark_safe(pictograms.plate(str(seed), palette or ()))  # noqa: S308  # hex colors are checked there
+
+
+@register.simple_tag
+def ratio(size: object) -> SafeString:
+    """Draw the proportions of a size written as WIDTHxHEIGHT."""
+    width, _, height = str(size).partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        return SafeString("")
+    return mark_safe(pictograms.ratio(int(width), int(height)))  # noqa: S308  # numbers only
+
+
+@register.simple_tag
+def chip(state: str) -> SafeString:
+    """Draw a state as icon and word."""
+    word = words.state(str(state))
+    return format_html(
+        '<span class="chip {}{}">{}{}</span>',
+        word.tone,
+        " live" if word.is_live else "",
+        mark_safe(pictograms.icon(word.icon)),  # noqa: S308  # our own constant paths
+        word.label,
+    )
+
+
+@register.simple_tag
+def scorebar(share: float | None, limit: float | None) -> SafeString:
+    """Draw a score between 0 and 1 as a bar, with a mark where the threshold is; the number stands beside it."""
+    fill = round(100 * min(max(share or 0.0, 0.0), 1.0), 2)
+    mark: str | SafeString = ""
+    if limit is not None:
+        at = round(100 * min(max(limit, 0.0), 1.0), 2)
+        mark = format_html('<rect class="limit" x="{}" width="1.5" height="12"/>', min(at, 98.5))
+    return format_html(
+        '<svg class="scorebar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        '<rect class="track" y="4" width="100" height="4"/><rect class="fill" y="4" width="{}" height="4"/>{}</svg>',
+        fill,
+        mark,
+    )
+
+
+@register.filter
+def role_name(role: object) -> str:
+    """Return a role's name for the screen."""
+    return words.role(str(role))
+
+
+@register.filter
+def digest(sha256: object) -> str:
+    """Return the first twelve characters of a digest; the whole one belongs in a title.
+
+    >>> digest("a" * 64)
+    'aaaaaaaaaaaa…'
+    """
+    text = str(sha256)
+    return f"{text[:12]}…" if len(text) > 12 else text  # noqa: PLR2004
+
+
+@register.filter
+def decimals(value: object) -> str:
+    """Return a score with two decimals, or a dash where a scorer gave none.
+
+    >>> decimals(0.5), decimals(None)
+    ('0.50', '–')
+    """
+    if value is None or value == "":
+        return "–"
+    return f"{float(str(value)):.2f}"

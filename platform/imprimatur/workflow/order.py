@@ -1,0 +1,271 @@
+"""Order images: compile, screen, reserve, create; a refusal is recorded, a malformed order leaves nothing."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from generation.jobs import selectors as job_selectors
+from generation.jobs import services as jobs
+from generation.jobs.records import ItemOrder, JobRecord
+from generation.registry import selectors as registry
+from generation.registry.selectors import ProfileRecord
+from governance.kernel.actors import Actor
+from governance.kernel.digests import canonical_json
+from governance.kernel.errors import DomainError, InvalidInput
+from governance.kernel.roles import Role
+from governance.kernel.subjects import SubjectRef
+from governance.policy.permissions import Permission
+from governance.policy.permits import require
+from governance.policy.predicates import Context
+from governance.quota import errors as quota_errors
+from governance.refusals import services as refusals
+from governance.sealing import services as sealing
+from templates.brands import screening
+from templates.brands import selectors as brands
+from templates.prompts import compile as compiling
+from templates.prompts import selectors as prompts
+
+SEED_MAX = 2**53 - 1
+SIZE_STEP_PX = 16
+
+
+class OrderRefused(DomainError):
+    """The brand's rules refuse this order; the refusal is on record."""
+
+    code = "order_refused"
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an order would ask of the model, and what it would cost."""
+
+    prompt: str
+    negative_prompt: str
+    images: int
+    violation: str | None
+
+
+def preview(
+    *, actor: Actor, template_id: UUID, variables: Mapping[str, Any], variants: int = 1
+) -> Preview:
+    """Compile and screen without recording anything. Raises: NotFound, InvalidInput."""
+    version = prompts.released_version(actor, template_id)
+    compiled = compiling.compile_prompt(version.content, variables)
+    violation = screening.screen(brands.current_rules(version.brand_id).rules, _texts(variables))
+    return Preview(
+        prompt=compiled.prompt,
+        negative_prompt=compiled.negative,
+        images=variants,
+        violation=None if violation is None else violation.reason,
+    )
+
+
+def place(
+    *,
+    actor: Actor,
+    template_id: UUID,
+    variables: Mapping[str, Any],
+    variants: int,
+    idempotency_key: str,
+    now: datetime,
+    profile: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    seed: int | None = None,
+) -> JobRecord:
+    """Place an order and return it; the same key again returns the same order.
+
+    Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused or
+    QuotaExceeded (exactly one Refusal is).
+    """
+    version = prompts.released_version(actor, template_id)
+    require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=version.brand_id))
+    earlier = job_selectors.find_job_by_key(actor, idempotency_key)
+    if earlier is not None:
+        return job_selectors.get_job(actor, earlier)
+
+    model = _choose_profile(version.content, profile)
+    size = _choose_size(version.content, width, height)
+    parameters = _parameters(version.content, model)
+    _check_count(variants)
+    first_seed = _choose_seed(seed)
+    compiled = compiling.compile_prompt(version.content, variables)
+    policy = brands.current_scoring_policy(version.brand_id)
+
+    template = SubjectRef("template_version", version.id, version.brand_id, version.sha256)
+    violation = screening.screen(brands.current_rules(version.brand_id).rules, _texts(variables))
+    if violation is not None:
+        raise _refuse_for_rule(actor, violation, template, now)
+
+    sealed_variables = sealing.seal(
+        person_id=actor.id,
+        text=canonical_json(dict(variables)).decode(),
+        purpose=job_selectors.VARIABLES,
+    )
+    sealed_prompt = sealing.seal(
+        person_id=actor.id, text=compiled.prompt, purpose=job_selectors.PROMPT
+    )
+    try:
+        with transaction.atomic():
+            job_id = jobs.create_job(
+                actor=actor,
+                brand_id=version.brand_id,
+                template_id=version.template_id,
+                template_version_id=version.id,
+                template_version_sha256=version.sha256,
+                template_name=version.name,
+                profile=model,
+                scoring_policy_id=policy.id,
+                variables=sealed_variables,
+                items=[
+                    ItemOrder(
+                        prompt=sealed_prompt,
+                        negative_prompt=compiled.negative,
+                        seed=(first_seed + index) % (SEED_MAX + 1),
+                        width_px=size[0],
+                        height_px=size[1],
+                        steps=parameters["steps"],
+                        guidance=parameters["guidance"],
+                    )
+                    for index in range(variants)
+                ],
+                idempotency_key=idempotency_key,
+                now=now,
+            )
+    except quota_errors.QuotaExceeded as error:
+        with transaction.atomic():
+            record = refusals.record(
+                actor=actor,
+                brand_id=version.brand_id,
+                stage="quota",
+                category=str(error.facts.get("holder_kind", "quota")),
+                reason=error.detail,
+                requester_id=actor.id,
+                subject=template,
+                now=now,
+                overridable_by=Role.PLATFORM_ADMIN,
+            )
+        error.facts["refusal_id"] = str(record.id)
+        raise
+    return job_selectors.get_job(actor, job_id)
+
+
+def _refuse_for_rule(
+    actor: Actor, violation: screening.Violation, template: SubjectRef, now: datetime
+) -> OrderRefused:
+    detail = sealing.seal(
+        person_id=actor.id,
+        text=json.dumps({"field": violation.field, "term": violation.term}),
+        purpose="refusals.detail",
+    )
+    assert template.brand_id is not None  # noqa: S101  a version always has its brand
+    with transaction.atomic():
+        record = refusals.record(
+            actor=actor,
+            brand_id=template.brand_id,
+            stage="prompt",
+            category=violation.category,
+            reason=violation.reason,
+            requester_id=actor.id,
+            subject=template,
+            now=now,
+            detail=detail,
+        )
+    return OrderRefused(
+        violation.reason,
+        pointer=f"/variables/{violation.field}",
+        refusal_id=str(record.id),
+        category=violation.category,
+        rule=violation.category,
+        overridable_by=Role.COMPLIANCE_REVIEWER.value,
+    )
+
+
+def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in variables.items()}
+
+
+def _check_count(variants: int) -> None:
+    if not 1 <= variants <= settings.MAX_VARIANTS:
+        raise InvalidInput(
+            _("Ask for between 1 and %(most)s variants.") % {"most": settings.MAX_VARIANTS},
+            pointer="/variants",
+            rule="range",
+        )
+
+
+def _choose_seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbelow(SEED_MAX + 1)
+    if not 0 <= seed <= SEED_MAX:
+        raise InvalidInput(
+            _("The seed must lie between 0 and %(most)s.") % {"most": SEED_MAX},
+            pointer="/seed",
+            rule="range",
+        )
+    return seed
+
+
+def _choose_profile(content: Mapping[str, Any], asked: str | None) -> ProfileRecord:
+    allowed: list[str] = list(content["profiles"])
+    if asked is not None and asked not in allowed:
+        raise InvalidInput(
+            _("This template may be rendered with: %(names)s.") % {"names": ", ".join(allowed)},
+            pointer="/profile",
+            rule="allowed",
+        )
+    return registry.current_profile(asked or allowed[0])
+
+
+def _choose_size(
+    content: Mapping[str, Any], width: int | None, height: int | None
+) -> tuple[int, int]:
+    sizes = [(int(size["width"]), int(size["height"])) for size in content["sizes"]]
+    if width is None and height is None:
+        return sizes[0]
+    for name, value in (("width", width), ("height", height)):
+        if value is None:
+            raise InvalidInput(
+                _("Give both width and height, or neither."), pointer=f"/{name}", rule="required"
+            )
+        if value % SIZE_STEP_PX or value <= 0:
+            raise InvalidInput(
+                _("A size must be a positive multiple of %(step)s pixels.") % {"step": SIZE_STEP_PX},
+                pointer=f"/{name}",
+                rule="multiple_of_16",
+            )
+    if (width, height) not in sizes:
+        raise InvalidInput(
+            _("This template allows the sizes %(sizes)s.")
+            % {"sizes": ", ".join(f"{w}×{h}" for w, h in sizes)},
+            pointer="/width",
+            rule="allowed",
+        )
+    return (int(width or 0), int(height or 0))
+
+
+def _parameters(content: Mapping[str, Any], model: ProfileRecord) -> dict[str, Any]:
+    """Return the profile's defaults, held inside the ranges that the template allows."""
+    chosen = {
+        "steps": int(model.parameters["steps"]),
+        "guidance": float(model.parameters["guidance"]),
+    }
+    for name, value in chosen.items():
+        allowed = content.get("parameters", {}).get(name)
+        if allowed and not allowed["minimum"] <= value <= allowed["maximum"]:
+            raise InvalidInput(
+                _("The model profile's %(name)s lies outside what this template allows.")
+                % {"name": name},
+                pointer="/profile",
+                rule="range",
+            )
+    return chosen

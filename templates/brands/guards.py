@@ -1,0 +1,38 @@
+"""What the database refuses of brands: a version that changes, or that is approved twice or at birth."""
+
+from governance.tables import guards
+from governance.tables.guards import Guard
+
+
+def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
+    """Guard a numbered version: its content is fixed, it starts unapproved, approval is final."""
+    return (
+        guards.never_deleted(table),
+        guards.frozen(table, "id", "brand_id", "number", *columns, "proposed_by", "created_at"),
+        guards.refuse_when(
+            f"{table}_starts_open",
+            table,
+            event="INSERT",
+            condition="NEW.approved_by IS NOT NULL OR NEW.approved_at IS NOT NULL",
+            message="a version is proposed first and approved by a later act",
+        ),
+        guards.refuse_when(
+            f"{table}_approved_once",
+            table,
+            event="UPDATE",
+            condition=(
+                "OLD.approved_by IS NOT NULL AND "
+                "(OLD.approved_by IS DISTINCT FROM NEW.approved_by "
+                "OR OLD.approved_at IS DISTINCT FROM NEW.approved_at)"
+            ),
+            message="an approval is final",
+        ),
+    )
+
+
+GUARDS = (
+    guards.never_deleted("brands_brand"),
+    guards.frozen("brands_brand", "id", "slug", "created_at"),
+    *_proposed_version("brands_ruleset", "rules", "sha256"),
+    *_proposed_version("brands_scoringpolicy", "advisory", "thresholds", "sha256"),
+)

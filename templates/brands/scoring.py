@@ -1,0 +1,27 @@
+"""The shape of a scoring policy's thresholds; pure, and strict: an unreadable policy judges nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from templates.brands import shapes
+
+THRESHOLDS_SCHEMA = Path(__file__).with_name("thresholds.schema.json")
+
+
+def threshold_problems(document: object, *, under: str = "") -> list[shapes.Problem]:
+    """List what keeps a document from being thresholds."""
+    return shapes.problems(shapes.load(THRESHOLDS_SCHEMA), document, under=under)
+
+
+def thresholds_of(document: object) -> Mapping[str, Mapping[str, float | str]]:
+    """Read thresholds from data: {scorer: {"threshold": number, "severity": "flag" | "refuse"}}.
+
+    Raises: InvalidInput naming the field and the rule of its shape.
+    """
+    shapes.require(threshold_problems(document, under="/thresholds"))
+    thresholds: Any = document
+    return {
+        scorer: {"threshold": float(rule["threshold"]), "severity": str(rule["severity"])}
+        for scorer, rule in sorted(thresholds.items())
+    }

@@ -1,0 +1,229 @@
+"""Commands on brands: create one; propose and approve its rules and its scoring policy."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from governance.kernel.actors import Actor
+from governance.kernel.digests import canonical_json, sha256_hex
+from governance.kernel.errors import InvalidInput, NotFound
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.policy.permissions import Permission
+from governance.policy.permits import may, require
+from governance.policy.predicates import Context
+from templates.brands import scoring, screening, selectors
+from templates.brands.errors import AlreadyApproved, BrandExists
+from templates.brands.models import Brand, RuleSet, ScoringPolicy
+from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyRecord
+
+Version = TypeVar("Version", RuleSet, ScoringPolicy)
+
+SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*", re.ASCII)
+COLOR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
+MAX_SLUG = 60
+MAX_NAME = 120
+MAX_COLORS = 24
+# Every brand starts closed: its prompts and images stay inside this installation.
+DEFAULT_DATA_CLASS = "internal"
+
+
+def create_brand(
+    *, actor: Actor, slug: str, name: str, palette: Sequence[str], now: datetime
+) -> BrandRecord:
+    """Create a brand; it can be ordered for once it has approved rules and policies.
+
+    Raises: InvalidInput for a bad slug, name or color; BrandExists.
+    """
+    require(actor, Permission.BRANDS_BRAND_CREATE, Context())
+    _check_brand(slug=slug, name=name, palette=palette)
+    with transaction.atomic():
+        if Brand.objects.filter(slug=slug).exists():
+            raise BrandExists(_("Another brand has this slug."), pointer="/slug", slug=slug)
+        brand = Brand.objects.create(
+            slug=slug,
+            name=name,
+            data_class=DEFAULT_DATA_CLASS,
+            palette=list(palette),
+            created_at=now,
+        )
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_BRAND_CREATED,
+            subject=SubjectRef("brand", brand.id, brand.id),
+            now=now,
+            facts={"slug": slug, "data_class": brand.data_class, "palette": list(palette)},
+        )
+    return selectors.brand_record(brand)
+
+
+def propose_rules(
+    *, actor: Actor, brand_id: UUID, rules: Sequence[Mapping[str, Any]], now: datetime
+) -> RulesRecord:
+    """Propose a brand's next set of rules; it counts only after somebody else approved it.
+
+    Raises: InvalidInput for a bad rule, NotFound for a hidden brand.
+    """
+    selectors.get_brand(actor, brand_id)
+    require(actor, Permission.BRANDS_RULES_PROPOSE, Context(brand_id=brand_id))
+    written = screening.document_of(screening.rules_of([dict(rule) for rule in rules]))
+    with transaction.atomic():
+        number = _next_number(RuleSet, brand_id)
+        row = RuleSet.objects.create(
+            brand_id=brand_id,
+            number=number,
+            rules=written,
+            sha256=sha256_hex(canonical_json({"rules": written})),
+            proposed_by=actor.id,
+            created_at=now,
+        )
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_RULES_PROPOSED,
+            subject=_subject("rule_set", row),
+            now=now,
+            facts={"number": number, "rules": len(written)},
+        )
+    return selectors.rules_record(row)
+
+
+def approve_rules(*, actor: Actor, rules_id: UUID, now: datetime) -> RulesRecord:
+    """Approve proposed rules; from now on they are the brand's.
+
+    Raises: NotPermitted for whoever proposed them, AlreadyApproved, NotFound.
+    """
+    with transaction.atomic():
+        row = _approve(RuleSet, actor=actor, row_id=rules_id, now=now)
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_RULES_APPROVED,
+            subject=_subject("rule_set", row),
+            now=now,
+            facts={"number": row.number, "proposed_by": str(row.proposed_by)},
+        )
+    return selectors.rules_record(row)
+
+
+def propose_scoring_policy(
+    *,
+    actor: Actor,
+    brand_id: UUID,
+    advisory: bool,
+    thresholds: Mapping[str, Mapping[str, float | str]],
+    now: datetime,
+) -> ScoringPolicyRecord:
+    """Propose a brand's next scoring policy; it counts only after somebody else approved it.
+
+    Raises: InvalidInput for a bad threshold, NotFound for a hidden brand.
+    """
+    selectors.get_brand(actor, brand_id)
+    # A scoring policy is one of the brand's rules: the same people propose and approve both.
+    require(actor, Permission.BRANDS_RULES_PROPOSE, Context(brand_id=brand_id))
+    written = scoring.thresholds_of({name: dict(rule) for name, rule in thresholds.items()})
+    with transaction.atomic():
+        number = _next_number(ScoringPolicy, brand_id)
+        row = ScoringPolicy.objects.create(
+            brand_id=brand_id,
+            number=number,
+            advisory=advisory,
+            thresholds=written,
+            sha256=sha256_hex(canonical_json({"advisory": advisory, "thresholds": written})),
+            proposed_by=actor.id,
+            created_at=now,
+        )
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_SCORING_POLICY_PROPOSED,
+            subject=_subject("scoring_policy", row),
+            now=now,
+            facts={"number": number, "advisory": advisory, "scorers": sorted(written)},
+        )
+    return selectors.scoring_policy_record(row)
+
+
+def approve_scoring_policy(*, actor: Actor, policy_id: UUID, now: datetime) -> ScoringPolicyRecord:
+    """Approve a proposed scoring policy; from now on images are judged by it.
+
+    Raises: NotPermitted for whoever proposed it, AlreadyApproved, NotFound.
+    """
+    with transaction.atomic():
+        row = _approve(ScoringPolicy, actor=actor, row_id=policy_id, now=now)
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_SCORING_POLICY_APPROVED,
+            subject=_subject("scoring_policy", row),
+            now=now,
+            facts={"number": row.number, "proposed_by": str(row.proposed_by)},
+        )
+    return selectors.scoring_policy_record(row)
+
+
+def _check_brand(*, slug: str, name: str, palette: Sequence[str]) -> None:
+    if len(slug) > MAX_SLUG or not SLUG.fullmatch(slug):
+        raise InvalidInput(
+            _("A slug has lower-case letters, digits and single hyphens, at most 60 characters."),
+            pointer="/slug",
+            rule="pattern",
+        )
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidInput(
+            _("A brand's name has 1 to 120 printable characters."), pointer="/name", rule="length"
+        )
+    if len(palette) > MAX_COLORS:
+        raise InvalidInput(
+            _("A palette has at most 24 colors."), pointer="/palette", rule="maxItems"
+        )
+    for place, color in enumerate(palette):
+        if not COLOR.fullmatch(color):
+            raise InvalidInput(
+                _("A color is written as # and six lower-case hex digits, such as #1f6feb."),
+                pointer=f"/palette/{place}",
+                rule="pattern",
+            )
+
+
+def _next_number(model: type[RuleSet] | type[ScoringPolicy], brand_id: UUID) -> int:
+    # Two proposals at once take their numbers one after the other.
+    Brand.objects.select_for_update().get(pk=brand_id)
+    last = model._default_manager.filter(brand_id=brand_id).aggregate(last=Max("number"))["last"]
+    return int(last or 0) + 1
+
+
+def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime) -> Version:
+    row = model._default_manager.filter(pk=row_id).first()
+    if row is None or not may(actor, Permission.BRANDS_BRAND_READ, Context(brand_id=row.brand_id)):
+        raise NotFound(_("Nothing that could be approved has this id."), pointer="/id")
+    require(
+        actor,
+        Permission.BRANDS_RULES_APPROVE,
+        Context(brand_id=row.brand_id, contributors=frozenset({row.proposed_by})),
+    )
+    # Approvals of one brand run one after the other, so that no older number wins over a newer.
+    Brand.objects.select_for_update().get(pk=row.brand_id)
+    newer = model._default_manager.filter(
+        brand_id=row.brand_id, number__gte=row.number, approved_by__isnull=False
+    )
+    approved = (
+        0
+        if newer.exists()
+        else model._default_manager.filter(pk=row.pk, approved_by__isnull=True).update(
+            approved_by=actor.id, approved_at=now
+        )
+    )
+    if approved != 1:
+        raise AlreadyApproved(
+            _("This version, or a later one, was approved before."), number=row.number
+        )
+    row.approved_by, row.approved_at = actor.id, now
+    return row
+
+
+def _subject(kind: str, row: RuleSet | ScoringPolicy) -> SubjectRef:
+    return SubjectRef(kind, row.id, row.brand_id, row.sha256)

@@ -1,0 +1,219 @@
+"""What every destination must do, shown on each kind and on a real S3 service where there is one."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from governance.kernel.digests import sha256_hex
+from governance.kernel.errors import InvalidInput
+from imprimatur.publishing.destinations.protocol import (
+    Delivered,
+    DeliveryCorrupt,
+    DeliveryMissing,
+    Destination,
+    DestinationConflict,
+    DestinationRefused,
+)
+from tests.contract.conftest import Place
+
+IMAGE = b"\x89PNG\r\n\x1a\n" + os.urandom(70_000)
+OTHER_IMAGE = IMAGE[:-1] + bytes([IMAGE[-1] ^ 1])
+KEY = "campaign/2026/image.png"
+
+
+def put(destination: Destination, data: bytes = IMAGE, key: str = KEY) -> Delivered:
+    return destination.put(
+        key,
+        data,
+        sha256=sha256_hex(data),
+        media_type="image/png",
+        metadata={"release-id": "0199-a", "asset-id": "0199-b"},
+    )
+
+
+class TestPut:
+    def test_stores_the_exact_bytes(self, place: Place, destination: Destination) -> None:
+        delivered = put(destination)
+        assert place.stored(KEY) == IMAGE
+        assert delivered.size_bytes == len(IMAGE)
+        assert delivered.location.endswith(KEY)
+        assert delivered.etag
+
+    def test_succeeds_again_with_the_same_bytes(self, destination: Destination) -> None:
+        assert put(destination) == put(destination)
+
+    def test_leaves_other_bytes_as_they_are(self, place: Place, destination: Destination) -> None:
+        put(destination)
+        with pytest.raises(DestinationConflict):
+            put(destination, OTHER_IMAGE)
+        assert place.stored(KEY) == IMAGE
+
+    def test_has_one_winner_among_writers_of_different_bytes(
+        self, place: Place, destination: Destination
+    ) -> None:
+        images = [IMAGE + bytes([number]) for number in range(6)]
+
+        def attempt(image: bytes) -> bytes | None:
+            try:
+                put(destination, image)
+            except DestinationConflict:
+                return None
+            return image
+
+        with ThreadPoolExecutor(6) as pool:
+            winners = [image for image in pool.map(attempt, images) if image is not None]
+        assert winners == [place.stored(KEY)]
+
+    def test_succeeds_for_all_writers_of_the_same_bytes(self, destination: Destination) -> None:
+        with ThreadPoolExecutor(6) as pool:
+            deliveries = set(pool.map(lambda _: put(destination), range(6)))
+        assert len(deliveries) == 1
+
+    def test_refuses_bytes_that_are_not_the_recorded_ones(
+        self, destination: Destination
+    ) -> None:
+        with pytest.raises(DeliveryCorrupt):
+            destination.put(
+                KEY, OTHER_IMAGE, sha256=sha256_hex(IMAGE), media_type="image/png", metadata={}
+            )
+        with pytest.raises(DeliveryMissing):
+            destination.verify(KEY, sha256_hex(OTHER_IMAGE))
+
+    @pytest.mark.parametrize(
+        "key",
+        ["", "/etc/x", "../x", "a/../x", "a//x", "a/", ".hidden", "a/.x", "a\\x", "a\nb", "a\n"]
+        + ["é.png", "x" * 513, "a/" + "x" * 151],
+    )
+    def test_refuses_a_key_that_is_not_a_plain_path(
+        self, destination: Destination, key: str
+    ) -> None:
+        with pytest.raises(InvalidInput):
+            put(destination, key=key)
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [
+            {"Release-Id": "x"},
+            {"release id": "x"},
+            {"sha256": "x"},
+            {"title": "Blüte"},
+            {"title": "two\nlines"},
+            {"title": "x" * 513},
+            {f"name-{number}": "x" * 400 for number in range(5)},
+        ],
+    )
+    def test_refuses_metadata_that_would_not_arrive_as_sent(
+        self, destination: Destination, metadata: dict[str, str]
+    ) -> None:
+        with pytest.raises(InvalidInput):
+            destination.put(
+                KEY, IMAGE, sha256=sha256_hex(IMAGE), media_type="image/png", metadata=metadata
+            )
+
+
+class TestVerify:
+    def test_accepts_what_was_delivered(self, destination: Destination) -> None:
+        put(destination)
+        destination.verify(KEY, sha256_hex(IMAGE))
+
+    def test_sees_a_single_changed_bit(self, place: Place, destination: Destination) -> None:
+        put(destination)
+        place.tamper(KEY, OTHER_IMAGE)
+        with pytest.raises(DeliveryCorrupt):
+            destination.verify(KEY, sha256_hex(IMAGE))
+
+    def test_sees_truncated_bytes(self, place: Place, destination: Destination) -> None:
+        put(destination)
+        place.tamper(KEY, IMAGE[:-1])
+        with pytest.raises(DeliveryCorrupt):
+            destination.verify(KEY, sha256_hex(IMAGE))
+
+    def test_tells_missing_bytes_from_changed_ones(self, destination: Destination) -> None:
+        with pytest.raises(DeliveryMissing):
+            destination.verify(KEY, sha256_hex(IMAGE))
+
+
+class TestRemove:
+    def test_takes_the_bytes_away(self, destination: Destination) -> None:
+        put(destination)
+        destination.remove(KEY)
+        with pytest.raises(DeliveryMissing):
+            destination.verify(KEY, sha256_hex(IMAGE))
+
+    def test_succeeds_when_nothing_is_there(self, destination: Destination) -> None:
+        destination.remove(KEY)
+        put(destination)
+        destination.remove(KEY)
+        destination.remove(KEY)
+
+    def test_frees_the_key(self, place: Place, destination: Destination) -> None:
+        put(destination)
+        destination.remove(KEY)
+        put(destination, OTHER_IMAGE)
+        assert place.stored(KEY) == OTHER_IMAGE
+
+
+class TestS3Object:
+    @pytest.fixture(params=["moto", pytest.param("real_s3", marks=pytest.mark.s3)])
+    def place(self, request: pytest.FixtureRequest) -> Place:
+        found: Place = request.getfixturevalue(f"{request.param}_place")
+        return found
+
+    def test_carries_type_digest_and_metadata(
+        self, place: Place, destination: Destination
+    ) -> None:
+        put(destination)
+        head = place.client.head_object(
+            Bucket=place.config["bucket"], Key=f"{place.config['prefix']}/{KEY}"
+        )
+        assert head["ContentType"] == "image/png"
+        assert head["Metadata"] == {
+            "sha256": sha256_hex(IMAGE),
+            "release-id": "0199-a",
+            "asset-id": "0199-b",
+        }
+
+    def test_is_not_believed_for_its_metadata(
+        self, place: Place, destination: Destination
+    ) -> None:
+        place.client.put_object(
+            Bucket=place.config["bucket"],
+            Key=f"{place.config['prefix']}/{KEY}",
+            Body=OTHER_IMAGE,
+            Metadata={"sha256": sha256_hex(IMAGE)},
+        )
+        with pytest.raises(DestinationConflict):
+            put(destination)
+
+    def test_needs_a_bucket_that_exists(self, place: Place) -> None:
+        elsewhere = Place("s3", {**place.config, "bucket": "no-such-bucket"}, place.credential)
+        with pytest.raises(DestinationRefused) as refusal:
+            put(elsewhere.connect())
+        assert refusal.value.facts["reason"] == "NoSuchBucket"
+
+
+@pytest.mark.s3
+class TestRealS3:
+    """What moto cannot show: it accepts any signature."""
+
+    def test_refuses_a_wrong_secret(self, real_s3_place: Place) -> None:
+        forged = {**real_s3_place.credential, "secret_access_key": "not-the-secret"}
+        destination = Place("s3", real_s3_place.config, forged).connect()
+        with pytest.raises(DestinationRefused) as refusal:
+            put(destination)
+        assert refusal.value.facts["reason"] == "SignatureDoesNotMatch"
+        for act in (lambda: destination.verify(KEY, "0" * 64), lambda: destination.remove(KEY)):
+            with pytest.raises(DestinationRefused):
+                act()
+
+    def test_refuses_an_unknown_key(self, real_s3_place: Place) -> None:
+        unknown = {**real_s3_place.credential, "access_key_id": "nobody"}
+        with pytest.raises(DestinationRefused):
+            put(Place("s3", real_s3_place.config, unknown).connect())
+
+    def test_stores_an_image_of_many_megabytes(self, real_s3_place: Place) -> None:
+        image = os.urandom(9_000_000)
+        destination = real_s3_place.connect()
+        put(destination, image)
+        destination.verify(KEY, sha256_hex(image))
