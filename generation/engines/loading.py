@@ -13,7 +13,7 @@ from governance.kernel.errors import DomainError
 _LIBRARIES = ("diffusers", "transformers")
 
 
-def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: Placement) -> Any:  # noqa: ANN401 - diffusers ships no types
+def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: Placement) -> Any:
     """Load a pipeline from a local folder onto its device, exactly the bytes that were approved.
 
     Raises: ModelUnavailable with a sentence for the operator. Running out of memory passes through.
@@ -27,7 +27,7 @@ def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: 
         raise
     except DomainError as error:
         raise ModelUnavailable(
-            error.detail, reason=error.code, pipeline=pipeline, **error.facts
+            error.detail, reason=error.code, pipeline=pipeline, folder=str(folder)
         ) from error
     if before != after:
         raise ModelUnavailable(
@@ -38,7 +38,7 @@ def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: 
     return loaded.to(placement.device)
 
 
-def _load(folder: Path, pipeline: str, placement: Placement) -> Any:  # noqa: ANN401 - as above
+def _load(folder: Path, pipeline: str, placement: Placement) -> Any:
     """Load each component and put them together."""
     components = _read_index(folder, pipeline)
     pipeline_class = getattr(runtime.load_library("diffusers"), pipeline)
@@ -87,7 +87,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:  # noqa: ANN401 - as above
+def _load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:
     """Load one component and insist that no weight was missing.
 
     The libraries only warn about missing weights and go on with random ones.

@@ -26,7 +26,7 @@ class Placement:
     def device_name(self) -> str:
         """Return what the hardware calls itself; a replay elsewhere may differ."""
         if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
+            return str(torch.cuda.get_device_name(self.device))
         return "cpu"
 
 

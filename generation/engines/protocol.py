@@ -15,8 +15,9 @@ class Engine(Protocol):
     def render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
         """Make the image that `spec` describes.
 
-        Raises: Cancelled as raised by `on_step`; ModelUnavailable, DeviceUnavailable,
-        DeviceExhausted or RenderFailed. After any of them the engine can render again.
+        Raises: what `on_step` raises, unchanged (`Cancelled` to stop); InvalidInput if the size is
+        beyond this model; ModelUnavailable, DeviceUnavailable, DeviceExhausted or RenderFailed.
+        After any of them the engine can render again.
         """
         ...
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from generation.engines import loading
-from generation.engines.errors import Cancelled, DeviceExhausted, RenderFailed
+from generation.engines.errors import DeviceExhausted, RenderFailed
 from generation.engines.placement import Placement, place
 from generation.engines.protocol import OnStep
 from generation.engines.spec import RunResult, RunSpec
@@ -49,22 +49,30 @@ class StableDiffusion3Engine:
 
     def render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
         """Make the image that `spec` describes; see `protocol.Engine`."""
-        exhausted = False
+        raised_by_caller: list[BaseException] = []
+
+        def watched(done: int, of: int) -> None:
+            try:
+                on_step(done, of)
+            except BaseException as error:
+                raised_by_caller.append(error)
+                raise
+
         with self._lock:
             try:
-                return self._render(spec, on_step)
-            except (Cancelled, DomainError):
+                return self._render(spec, watched)
+            except DomainError:
                 raise
             except Exception as error:
+                if error in raised_by_caller:
+                    raise
                 if not loading.is_out_of_memory(error):
                     raise RenderFailed(
                         "The model was loaded but could not make this image.",
                         cause=f"{type(error).__name__}: {error}",
                     ) from error
-                exhausted = True
-            # Outside of `except`, so that the failed frames and their tensors are gone.
-            if exhausted:
-                self._unload()
+            # After `except`, so that the failed frames and their tensors are gone.
+            self._unload()
         raise DeviceExhausted(
             f"The device '{spec.device}' ran out of memory at {spec.width} x {spec.height} px. "
             "Order a smaller image, or run the model on a larger device.",
@@ -95,7 +103,7 @@ class StableDiffusion3Engine:
             facts=_describe(pipeline, spec, placement),
         )
 
-    def _obtain(self, spec: RunSpec, placement: Placement) -> Any:  # noqa: ANN401 - diffusers ships no types
+    def _obtain(self, spec: RunSpec, placement: Placement) -> Any:
         """Return the loaded pipeline, or replace it by the one that the spec names."""
         key = (spec.folder.absolute(), spec.snapshot_sha256, placement)
         if self._loaded is None or self._loaded.key != key:
@@ -120,7 +128,7 @@ def engine() -> StableDiffusion3Engine:
     return StableDiffusion3Engine()
 
 
-def encode(pipeline: Any, spec: RunSpec) -> Mapping[str, torch.Tensor]:  # noqa: ANN401 - as above
+def encode(pipeline: Any, spec: RunSpec) -> Mapping[str, torch.Tensor]:
     """Turn the two texts into embeddings.
 
     prompt_embeds: (1, tokens, joint width); pooled_prompt_embeds: (1, pooled width). The negative
@@ -143,7 +151,7 @@ def encode(pipeline: Any, spec: RunSpec) -> Mapping[str, torch.Tensor]:  # noqa:
     return {name: tensor for name, tensor in embeddings.items() if tensor is not None}
 
 
-def prepare(pipeline: Any, spec: RunSpec, placement: Placement) -> torch.Tensor:  # noqa: ANN401 - as above
+def prepare(pipeline: Any, spec: RunSpec, placement: Placement) -> torch.Tensor:
     """Draw the noise to start from.
 
     Returns: (1, C, height/8, width/8) on the device. Drawn on the CPU by the spec's own generator,
@@ -162,7 +170,7 @@ def prepare(pipeline: Any, spec: RunSpec, placement: Placement) -> torch.Tensor:
 
 
 def denoise(
-    pipeline: Any,  # noqa: ANN401 - as above
+    pipeline: Any,
     spec: RunSpec,
     embeddings: Mapping[str, torch.Tensor],
     latents: torch.Tensor,
@@ -195,7 +203,7 @@ def denoise(
     return denoised
 
 
-def decode(pipeline: Any, latents: torch.Tensor) -> "NDArray[np.uint8]":  # noqa: ANN401 - as above
+def decode(pipeline: Any, latents: torch.Tensor) -> "NDArray[np.uint8]":
     """Turn latents into pixels.
 
     Returns: (height, width, 3), uint8, RGB. Raises: RenderFailed if a number is not finite, which
@@ -213,7 +221,7 @@ def decode(pipeline: Any, latents: torch.Tensor) -> "NDArray[np.uint8]":  # noqa
     return np.ascontiguousarray((image * 255).round().astype(np.uint8))
 
 
-def _require_fits(pipeline: Any, spec: RunSpec) -> None:  # noqa: ANN401 - as above
+def _require_fits(pipeline: Any, spec: RunSpec) -> None:
     """Refuse a size beyond the positions that the model knows.
 
     Raises: InvalidInput, naming the side.
@@ -235,7 +243,7 @@ def _require_fits(pipeline: Any, spec: RunSpec) -> None:  # noqa: ANN401 - as ab
             )
 
 
-def _describe(pipeline: Any, spec: RunSpec, placement: Placement) -> Mapping[str, str]:  # noqa: ANN401 - as above
+def _describe(pipeline: Any, spec: RunSpec, placement: Placement) -> Mapping[str, str]:
     """List what a replay must find again."""
     scheduler = {k: v for k, v in pipeline.scheduler.config.items() if not k.startswith("_")}
     facts = dict(runtime.describe_process())

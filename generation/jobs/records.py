@@ -95,3 +95,19 @@ class JobRecord:
     state: str
     variables: Mapping[str, object] | None
     items: tuple[ItemRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What a passport says of the order behind an asset; personal text stays sealed."""
+
+    job_id: UUID
+    item_id: UUID
+    requester_id: UUID
+    template_id: UUID
+    template_version_id: UUID
+    template_name: str
+    ordered_at: datetime
+    render_s: float
+    prompt_sealed: bytes
+    variables_sealed: bytes

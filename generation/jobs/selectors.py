@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
 from generation.jobs.models import GenerationJob, JobItem
-from generation.jobs.records import ItemRecord, JobRecord
+from generation.jobs.records import ItemRecord, JobRecord, OrderFacts
 from generation.jobs.states import OPEN_STATES, ItemState
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
@@ -70,6 +70,25 @@ def prompt_of(actor: Actor, item_id: UUID) -> str | None:
     if item is None or not may_read(actor, item.brand_id, item.requester_id):
         raise NotFound(_("No job item has this id."), item_id=str(item_id))
     return sealing.reveal(sealed=bytes(item.prompt), purpose=PROMPT)
+
+
+def get_order_facts(item_id: UUID) -> OrderFacts:
+    """Return what a passport says of an item's order; for our own processes. Raises: NotFound."""
+    item = JobItem.objects.select_related("job").filter(pk=item_id).first()
+    if item is None:
+        raise NotFound(_("No job item has this id."), item_id=str(item_id))
+    return OrderFacts(
+        job_id=item.job_id,
+        item_id=item.id,
+        requester_id=item.requester_id,
+        template_id=item.job.template_id,
+        template_version_id=item.job.template_version_id,
+        template_name=item.job.template_name,
+        ordered_at=item.job.created_at,
+        render_s=item.render_s or 0.0,
+        prompt_sealed=bytes(item.prompt),
+        variables_sealed=bytes(item.job.variables),
+    )
 
 
 def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:

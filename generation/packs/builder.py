@@ -1,6 +1,5 @@
 """Makes the demo pack from a seed: same seed and libraries, same bytes; whole, or not there."""
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable
@@ -107,7 +106,7 @@ def _replace(folder: Path, beside: Path) -> None:
     """Move the new pack into place; of two builders at once the first one wins."""
     old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
     if folder.exists():
-        os.replace(folder, old)
+        folder.rename(old)
     try:
         beside.rename(folder)
     except OSError:

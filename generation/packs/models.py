@@ -89,7 +89,7 @@ def save_safety(folder: Path, seed: int) -> None:
     processor.save_pretrained(folder)
 
 
-def _build_transformer(diffusers: Any) -> Any:  # noqa: ANN401 - diffusers ships no types
+def _build_transformer(diffusers: Any) -> Any:
     """Build the denoiser: joint attention over text and image, as SD 3.5 has it."""
     return diffusers.SD3Transformer2DModel(
         sample_size=32,
@@ -108,7 +108,7 @@ def _build_transformer(diffusers: Any) -> Any:  # noqa: ANN401 - diffusers ships
     )
 
 
-def _build_autoencoder(diffusers: Any) -> Any:  # noqa: ANN401 - diffusers ships no types
+def _build_autoencoder(diffusers: Any) -> Any:
     """Build the autoencoder: 8 px to a latent, 16 channels, SD 3's scale and shift."""
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 16, 16, 16),
@@ -126,7 +126,7 @@ def _build_autoencoder(diffusers: Any) -> Any:  # noqa: ANN401 - diffusers ships
     )
 
 
-def _listen_to_prompt(transformer: Any) -> Any:  # noqa: ANN401 - diffusers ships no types
+def _listen_to_prompt(transformer: Any) -> Any:
     """Raise the weights through which the text shifts the whole image, so that prompts differ."""
     with torch.no_grad():
         transformer.norm_out.linear.weight.mul_(6)
@@ -134,7 +134,7 @@ def _listen_to_prompt(transformer: Any) -> Any:  # noqa: ANN401 - diffusers ship
     return transformer
 
 
-def _soften(autoencoder: Any) -> Any:  # noqa: ANN401 - diffusers ships no types
+def _soften(autoencoder: Any) -> Any:
     """Make the random decoder paint soft areas of color instead of grain.
 
     Each 3 x 3 kernel becomes a binomial blur times a random mix of channels; the blocks' own paths
@@ -151,7 +151,7 @@ def _soften(autoencoder: Any) -> Any:  # noqa: ANN401 - diffusers ships no types
     return autoencoder
 
 
-def _build_clip_text(transformers: Any, tokenizer: Any) -> Any:  # noqa: ANN401 - as above
+def _build_clip_text(transformers: Any, tokenizer: Any) -> Any:
     """Build one of the two CLIP text encoders."""
     return transformers.CLIPTextModelWithProjection(
         transformers.CLIPTextConfig(
@@ -169,7 +169,7 @@ def _build_clip_text(transformers: Any, tokenizer: Any) -> Any:  # noqa: ANN401 
     )
 
 
-def _build_t5(transformers: Any, tokenizer: Any) -> Any:  # noqa: ANN401 - as above
+def _build_t5(transformers: Any, tokenizer: Any) -> Any:
     """Build the T5 text encoder, whose width bounds the joint attention's."""
     return transformers.T5EncoderModel(
         transformers.T5Config(

@@ -97,7 +97,7 @@ class SafetyClassifier:
                 folder=str(self.folder),
             )
         processor = transformers.AutoImageProcessor.from_pretrained(
-            self.folder, local_files_only=True, use_fast=False
+            self.folder, local_files_only=True, backend="pil"
         )
         return _Classifier(model.eval().to(self.device), processor, labels)
 

@@ -114,8 +114,8 @@ def _judge_scorer(scorer: str, measured: list[Measured], policy: ScoringRules) -
     rule = policy.rules.get(scorer)
     threshold = rule.threshold if rule else None
     if len(measured) != 1:
-        reason = "The scorer did not run." if not measured else "The scorer ran more than once."
-        return JudgedScore(scorer, None, threshold, Verdict.HOLD, reason)
+        why = "The scorer did not run." if not measured else "The scorer ran more than once."
+        return JudgedScore(scorer, None, threshold, Verdict.HOLD, why)
     said = measured[0]
     value = said.measurement.value if said.measurement else None
     reason = _reason_to_hold(said, rule)

@@ -53,7 +53,7 @@ def prepare_process() -> None:
     _declare_torchvision_operators()
 
 
-def load_library(name: str) -> Any:  # noqa: ANN401 - a module, whose attributes are its own
+def load_library(name: str) -> Any:
     """Import a model library in a process that was readied for it.
 
     The libraries take seconds to import, so they are not imported at the top of a module.

@@ -26,7 +26,7 @@ class Refusal(Record):
     requester_id = models.UUIDField()
     subject_kind = models.CharField(max_length=64)
     subject_id = models.UUIDField()
-    overridable_by = models.CharField(max_length=32, choices=[(role, role) for role in Role])
+    overridable_by = models.CharField(max_length=32, choices=[(r.value, r.value) for r in Role])
 
     class Meta:
         constraints = [

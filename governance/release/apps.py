@@ -1,10 +1,10 @@
-"""The release app."""
+"""Names the release app to Django; nothing happens at start."""
 
 from django.apps import AppConfig
 
 
 class ReleaseConfig(AppConfig):
-    """Names the app."""
+    """Releases, passports, withdrawals."""
 
     name = "governance.release"
     label = "release"

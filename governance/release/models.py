@@ -22,7 +22,9 @@ class Release(Record):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="release_has_its_own_approval", fields=["approval_id"]),
-            models.UniqueConstraint(name="release_has_marked_bytes", fields=["id", "marked_sha256"]),
+            models.UniqueConstraint(
+                name="release_has_marked_bytes", fields=["id", "marked_sha256"]
+            ),
             models.CheckConstraint(
                 name="release_has_a_sha256",
                 condition=Exact(Length("marked_sha256"), 64),

@@ -5,6 +5,7 @@ other bytes. Guards that must not pass each other take one lock, the subject's i
 REPLACE removes rows through any unique index without asking the delete triggers, so each unique key
 has its own refusal on insert.
 """
+# ruff: noqa: S608 - the SQL here is made of our own constants
 
 from governance.review.states import REVIEW_CASE, CaseState
 from governance.tables.guards import (
@@ -32,7 +33,7 @@ def _once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guar
 
 
 def _lacks_quorum(stages: str, *, case: str, policy: str, sha256: str) -> str:
-    """Return the SQL that some of `stages` lacks its distinct, uninvolved approvers of those bytes."""
+    """Return the SQL that one of `stages` lacks its different, uninvolved approvers."""
     return (
         f"EXISTS (SELECT 1 FROM review_stage s WHERE s.policy_id = {policy} AND {stages} "
         "AND s.quorum > (SELECT COUNT(DISTINCT d.reviewer_id) FROM review_decision d "
@@ -237,7 +238,9 @@ DECISION_GUARDS = (
         "review_case",
         ("id", "subject_id", "sha256", "policy_id"),
     ),
-    composite_key("review_decision", ("stage_id", "policy_id"), "review_stage", ("id", "policy_id")),
+    composite_key(
+        "review_decision", ("stage_id", "policy_id"), "review_stage", ("id", "policy_id")
+    ),
     _once(
         "review_decision_once",
         "review_decision",

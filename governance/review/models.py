@@ -1,4 +1,4 @@
-"""Subjects, policies, cases, decisions and approvals; what a decision rests on never changes later."""
+"""Subjects, policies, cases, decisions, approvals; what a decision rests on never changes."""
 
 from django.db import models
 from django.db.models.functions import Length
@@ -57,9 +57,7 @@ class Contribution(Record):
             models.UniqueConstraint(
                 name="contribution_is_named_once", fields=["subject", "actor_id", "part"]
             ),
-            models.CheckConstraint(
-                name="contribution_has_a_part", condition=~models.Q(part="")
-            ),
+            models.CheckConstraint(name="contribution_has_a_part", condition=~models.Q(part="")),
         ]
 
     def __str__(self) -> str:
@@ -67,7 +65,7 @@ class Contribution(Record):
 
 
 class Policy(Record, Proposed):
-    """One version of who decides, how many and in which order; it counts once another approved it."""
+    """One version of who decides, how many, in which order; it counts once another approved it."""
 
     brand_id = models.UUIDField()
     subject_kind = models.CharField(max_length=32, choices=SubjectKind.choices)
@@ -80,7 +78,9 @@ class Policy(Record, Proposed):
             models.UniqueConstraint(
                 name="policy_has_a_number", fields=["brand_id", "subject_kind", "number"]
             ),
-            models.CheckConstraint(name="policy_counts_from_one", condition=models.Q(number__gte=1)),
+            models.CheckConstraint(
+                name="policy_counts_from_one", condition=models.Q(number__gte=1)
+            ),
             models.CheckConstraint(
                 name="policy_is_for_a_kind", condition=models.Q(subject_kind__in=SubjectKind.values)
             ),

@@ -10,7 +10,7 @@ from governance.kernel.subjects import SubjectRef
 
 @dataclass(frozen=True, slots=True)
 class StageSpec:
-    """One step of a policy as it is proposed; the order of the sequence is the order of the steps."""
+    """One step of a policy as it is proposed; a sequence of them is in the order of deciding."""
 
     name: str
     role: Role
@@ -46,7 +46,7 @@ class PolicyRecord:
 
 @dataclass(frozen=True, slots=True)
 class GivenDecision:
-    """What one reviewer said; `reason` is None where none was given, it was erased, or in a list."""
+    """What one reviewer said; `reason` is None where none was given, once erased, or in a list."""
 
     id: UUID
     reviewer_id: UUID
@@ -74,7 +74,10 @@ class CaseStage:
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """Where a review stands; `stage` is the one that is open, None once the case is closed."""
+    """Where a review stands; `stage` is the one that is open, None once the case is closed.
+
+    `void_reason` is None where the case is not voided, the reason was erased, or in a list.
+    """
 
     id: UUID
     state: str
@@ -89,6 +92,7 @@ class CaseRecord:
     requested_by: UUID
     opened_at: datetime
     closed_at: datetime | None
+    void_reason: str | None
     approval_id: UUID | None
 
 

@@ -1,10 +1,10 @@
-"""Reads of reviews, scoped to the actor: the rows listed are those that the table permits one by one."""
+"""Reads of reviews, scoped to the actor: what is listed is what the table permits one by one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
@@ -58,7 +58,7 @@ def current_policy(brand_id: UUID, subject_kind: str) -> PolicyRecord:
     )
     if policy is None:
         raise NoPolicy(
-            _("This brand has no approved review policy for %(kind)s: propose and approve one first.")
+            _("This brand has no approved review policy for %(kind)s: propose one first.")
             % {"kind": subject_kind},
             brand_id=str(brand_id),
             subject_kind=subject_kind,
@@ -77,7 +77,7 @@ def get_policy(actor: Actor, policy_id: UUID) -> PolicyRecord:
 def list_policies(
     actor: Actor, brand_id: UUID, subject_kind: str | None = None
 ) -> tuple[PolicyRecord, ...]:
-    """Return the brand's policy versions, newest first; none where the actor may not see the brand."""
+    """Return the policy versions of a brand that the actor may see, newest first."""
     if not _may_see_brand(actor, brand_id):
         return ()
     policies = Policy.objects.filter(brand_id=brand_id).prefetch_related("stages")
@@ -141,14 +141,12 @@ def find_case_for_subject(subject_id: UUID) -> CaseRecord | None:
 
 
 def find_cases_for_subjects(subject_ids: Iterable[UUID]) -> dict[UUID, CaseRecord]:
-    """Return each subject's latest case by subject id, without reasons, in a fixed number of queries."""
+    """Return each subject's latest case by subject id, without reasons, in three queries."""
     cases = _related(Case.objects.filter(subject_id__in=list(subject_ids))).order_by("id")
     return {record.subject.id: record for record in _case_records(list(cases), with_reasons=False)}
 
 
-def get_approval(
-    *, case_id: UUID | None = None, approval_id: UUID | None = None
-) -> ApprovalRecord:
+def get_approval(*, case_id: UUID | None = None, approval_id: UUID | None = None) -> ApprovalRecord:
     """Return an approval by its own id or its case's. Raises: NotFound."""
     if (case_id is None) == (approval_id is None):
         message = "name the case or the approval"
@@ -249,19 +247,16 @@ def _decidable(cases: QuerySet[Case], actor: Actor) -> QuerySet[Case]:
                 roles[role].append(brand_id)
     if not roles:
         return cases.none()
-    own_stage = Q()
+    waits_for_actor = Q()
     for role, brand_ids in roles.items():
-        own_stage |= Q(role=role.value) & Q(policy__cases__brand_id__in=brand_ids)
-    stage = Stage.objects.filter(
-        own_stage,
-        policy_id=OuterRef("policy_id"),
-        position=OuterRef("stage_position"),
-        policy__cases__id=OuterRef("pk"),
-    )
+        stage = Stage.objects.filter(
+            policy_id=OuterRef("policy_id"), position=OuterRef("stage_position"), role=role.value
+        )
+        waits_for_actor |= Q(Exists(stage), brand_id__in=brand_ids)
     part = Contribution.objects.filter(subject_id=OuterRef("subject_id"), actor_id=actor.id)
     decided = Decision.objects.filter(case_id=OuterRef("pk"), reviewer_id=actor.id)
     return cases.filter(
-        Exists(stage), ~Exists(part), ~Exists(decided), state=CaseState.OPEN
+        waits_for_actor, ~Exists(part), ~Exists(decided), state=CaseState.OPEN
     ).exclude(requested_by=actor.id)
 
 
@@ -306,6 +301,11 @@ def _one_case_record(case: Case, *, with_reasons: bool) -> CaseRecord:
         requested_by=case.requested_by,
         opened_at=case.created_at,
         closed_at=case.closed_at,
+        void_reason=(
+            sealing.reveal(sealed=case.void_reason, purpose=VOID_PURPOSE)
+            if with_reasons and case.void_reason is not None
+            else None
+        ),
         approval_id=None if approval is None else approval.id,
     )
 

@@ -192,12 +192,12 @@ def _check_brand(*, slug: str, name: str, palette: Sequence[str]) -> None:
 def _next_number(model: type[RuleSet] | type[ScoringPolicy], brand_id: UUID) -> int:
     # Two proposals at once take their numbers one after the other.
     Brand.objects.select_for_update().get(pk=brand_id)
-    last = model._default_manager.filter(brand_id=brand_id).aggregate(last=Max("number"))["last"]
+    last = model.objects.filter(brand_id=brand_id).aggregate(last=Max("number"))["last"]
     return int(last or 0) + 1
 
 
 def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime) -> Version:
-    row = model._default_manager.filter(pk=row_id).first()
+    row = model.objects.filter(pk=row_id).first()
     if row is None or not may(actor, Permission.BRANDS_BRAND_READ, Context(brand_id=row.brand_id)):
         raise NotFound(_("Nothing that could be approved has this id."), pointer="/id")
     require(
@@ -207,13 +207,13 @@ def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime)
     )
     # Approvals of one brand run one after the other, so that no older number wins over a newer.
     Brand.objects.select_for_update().get(pk=row.brand_id)
-    newer = model._default_manager.filter(
+    newer = model.objects.filter(
         brand_id=row.brand_id, number__gte=row.number, approved_by__isnull=False
     )
     approved = (
         0
         if newer.exists()
-        else model._default_manager.filter(pk=row.pk, approved_by__isnull=True).update(
+        else model.objects.filter(pk=row.pk, approved_by__isnull=True).update(
             approved_by=actor.id, approved_at=now
         )
     )

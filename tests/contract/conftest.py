@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -57,15 +57,15 @@ def moto_endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def moto_place(moto_endpoint: str) -> Iterator[Place]:
+@pytest.fixture(scope="session")
+def moto_bucket(moto_endpoint: str) -> Iterator[Place]:
     yield from _bucket(
         moto_endpoint, {"access_key_id": "anybody", "secret_access_key": "anything"}
     )
 
 
-@pytest.fixture
-def real_s3_place() -> Iterator[Place]:
+@pytest.fixture(scope="session")
+def real_s3_bucket() -> Iterator[Place]:
     endpoint = os.environ.get("IMPRIMATUR_TEST_S3_ENDPOINT")
     if not endpoint:
         pytest.skip("no IMPRIMATUR_TEST_S3_ENDPOINT (tests/services/ceph.sh starts one)")
@@ -76,6 +76,16 @@ def real_s3_place() -> Iterator[Place]:
             "secret_access_key": os.environ["IMPRIMATUR_TEST_S3_SECRET_ACCESS_KEY"],
         },
     )
+
+
+@pytest.fixture
+def moto_place(moto_bucket: Place) -> Place:
+    return _own_prefix(moto_bucket)
+
+
+@pytest.fixture
+def real_s3_place(real_s3_bucket: Place) -> Place:
+    return _own_prefix(real_s3_bucket)
 
 
 @pytest.fixture
@@ -107,14 +117,14 @@ def _bucket(endpoint: str, credential: Mapping[str, str]) -> Iterator[Place]:
     )
     bucket = f"test-{uuid4()}"
     client.create_bucket(Bucket=bucket)
-    config = {
-        "bucket": bucket,
-        "region": REGION,
-        "endpoint_url": endpoint,
-        "prefix": "published/brand",
-    }
+    config = {"bucket": bucket, "region": REGION, "endpoint_url": endpoint}
     yield Place("s3", config, credential, client)
     for item in client.list_objects_v2(Bucket=bucket).get("Contents", []):
         client.delete_object(Bucket=bucket, Key=item["Key"])
     client.delete_bucket(Bucket=bucket)
     client.close()
+
+
+def _own_prefix(bucket: Place) -> Place:
+    """Give each test a folder of its own in the shared bucket."""
+    return replace(bucket, config={**bucket.config, "prefix": f"published/{uuid4()}"})

@@ -2,7 +2,7 @@
 
 from generation.jobs.services._cancel import cancel_item
 from generation.jobs.services._create import create_job
-from generation.jobs.services._finish import fail, finish, resolve_hold
+from generation.jobs.services._finish import end_if_cancelled, fail, finish, resolve_hold
 from generation.jobs.services._lease import claim, heartbeat, report_progress
 from generation.jobs.services._sweep import Swept, sweep
 
@@ -11,6 +11,7 @@ __all__ = [
     "cancel_item",
     "claim",
     "create_job",
+    "end_if_cancelled",
     "fail",
     "finish",
     "heartbeat",

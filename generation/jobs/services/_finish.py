@@ -118,6 +118,21 @@ def fail(*, claim: Claim, failure: str, now: datetime) -> bool:
     return True
 
 
+def end_if_cancelled(*, claim: Claim, now: datetime) -> bool:
+    """End the item as cancelled if that was asked for while this claim held it, with a refund."""
+    asked = JobItem.objects.filter(
+        pk=claim.item_id,
+        epoch=claim.epoch,
+        state=ItemState.LEASED,
+        cancel_requested_at__isnull=False,
+    )
+    with transaction.atomic():
+        if asked.update(leased_by=claim.worker) != 1:
+            return False
+        end_without_image(asked.get(), act="cancel", failure="", now=now)
+    return True
+
+
 def resolve_hold(
     *, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime
 ) -> None:

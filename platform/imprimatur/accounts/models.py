@@ -94,7 +94,7 @@ class ApiKey(Record):
 
 
 class SignInWindow(models.Model):
-    """How often sign-in failed since `opened_at` for one keyed digest of a name, an address or both."""
+    """How often sign-in failed since `opened_at` for the digest of a name, an address or both."""
 
     key = models.CharField(max_length=64, primary_key=True)
     opened_at = models.DateTimeField()

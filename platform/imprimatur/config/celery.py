@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imprimatur.config.settings.base")
 
@@ -16,3 +16,11 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 @setup_logging.connect
 def _keep_our_logging(**_: object) -> None:
     """Leave logging to Django's settings: a receiver here keeps Celery from replacing it."""
+
+
+@worker_init.connect
+def _start_soundly(**_: object) -> None:
+    """Refuse to consume hints on an unsound installation."""
+    from imprimatur.config import start
+
+    start.require_sound()

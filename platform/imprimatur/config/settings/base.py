@@ -184,12 +184,18 @@ LEDGER_ORIGIN = env_str("LEDGER_ORIGIN", "imprimatur.local/ledger")
 # The folders below which a folder destination may point, comma-separated.
 DESTINATION_ROOTS = [Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])]
 
+# The S3 service and bucket that the demo also publishes to; empty: folder only.
+DEMO_S3_ENDPOINT = env_str("DEMO_S3_ENDPOINT", "")
+DEMO_S3_BUCKET = env_str("DEMO_S3_BUCKET", "imprimatur-demo")
+
 # Seconds that a worker holds an item without a sign of life before another may take it.
 LEASE_S = env_int("LEASE_S", 60)
 # How often one item is tried before it fails for good.
 ITEM_ATTEMPTS = env_int("ITEM_ATTEMPTS", 3)
 # Seconds between two rounds of the relay when there is nothing to do.
 RELAY_INTERVAL_S = env_int("RELAY_INTERVAL_S", 1)
+# Seconds between two checkpoints of the ledger while there is something new; the promise is 15.
+CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 # Seconds after which a hint that led to nothing is sent again.
 HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
 # The most variants that one order may ask for.

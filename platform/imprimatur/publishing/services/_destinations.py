@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -40,6 +42,8 @@ def propose_destination(
     """
     require(actor, Permission.PUBLISHING_DESTINATION_PROPOSE, Context(brand_id=brand_id))
     registry.require_config(kind, config)
+    if "path" in config:
+        _require_below_roots(Path(str(config["path"])))
     try:
         with transaction.atomic():
             destination = Destination.objects.create(
@@ -114,3 +118,13 @@ def _get(destination_id: UUID) -> Destination:
     if destination is None:
         raise NotFound(_("No destination has this id."), pointer="/destination_id")
     return destination
+
+
+def _require_below_roots(path: Path) -> None:
+    """Refuse a folder outside the roots that the installation's settings open."""
+    if not any(path.resolve().is_relative_to(root) for root in settings.DESTINATION_ROOTS):
+        raise InvalidInput(
+            _("A folder destination must lie below one of DESTINATION_ROOTS."),
+            pointer="/config/path",
+            rule="destination_roots",
+        )

@@ -1,0 +1,115 @@
+"""Reads of releases, scoped to the actor's brands; withdrawn ones stay visible and say so."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from governance.kernel.actors import Actor
+from governance.kernel.errors import InvalidInput, NotFound
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.release.models import Passport, Release, Withdrawal
+from governance.release.records import ReleaseRecord, WithdrawalRecord
+from governance.sealing import services as sealing
+
+MAX_PAGE = 200
+REASON_PURPOSE = "release.withdrawal.reason"
+
+
+def get_release(actor: Actor, release_id: UUID) -> ReleaseRecord:
+    """Return a release. Raises: NotFound."""
+    release = visible_releases(actor).filter(id=release_id).first()
+    if release is None:
+        raise NotFound(_("There is no such release."))
+    return release_record(release)
+
+
+def find_release(
+    *, subject_id: UUID | None = None, approval_id: UUID | None = None
+) -> ReleaseRecord | None:
+    """Return the latest release of a subject or an approval; the caller answers for the access."""
+    if (subject_id is None) == (approval_id is None):
+        message = "name the subject or the approval"
+        raise TypeError(message)
+    releases = Release.objects.select_related("withdrawal").order_by("-id")
+    found = (
+        releases.filter(subject_id=subject_id)
+        if approval_id is None
+        else releases.filter(approval_id=approval_id)
+    ).first()
+    return None if found is None else release_record(found)
+
+
+def list_releases(
+    actor: Actor, brand_id: UUID | None = None, after: UUID | None = None, limit: int = 50
+) -> tuple[ReleaseRecord, ...]:
+    """Return up to `limit` releases, newest first; `after` is the last id of the page before."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInput(
+            _("A page has between 1 and %(max)s releases.") % {"max": MAX_PAGE},
+            pointer="/limit",
+            rule="range",
+        )
+    releases = visible_releases(actor).order_by("-id")
+    if brand_id is not None:
+        releases = releases.filter(brand_id=brand_id)
+    if after is not None:
+        releases = releases.filter(id__lt=after)
+    return tuple(release_record(release) for release in releases[:limit])
+
+
+def get_passport(actor: Actor, release_id: UUID) -> bytes:
+    """Return the exact bytes of a release's passport. Raises: NotFound."""
+    passport = Passport.objects.filter(release__in=visible_releases(actor), pk=release_id).first()
+    if passport is None:
+        raise NotFound(_("There is no such passport."))
+    return bytes(passport.document)
+
+
+def get_withdrawal(actor: Actor, release_id: UUID) -> WithdrawalRecord:
+    """Return who withdrew a release and why. Raises: NotFound."""
+    withdrawal = Withdrawal.objects.filter(
+        release__in=visible_releases(actor), release_id=release_id
+    ).first()
+    if withdrawal is None:
+        raise NotFound(_("This release is not withdrawn."))
+    return WithdrawalRecord(
+        id=withdrawal.id,
+        release_id=withdrawal.release_id,
+        actor_id=withdrawal.actor_id,
+        reason=sealing.reveal(sealed=withdrawal.reason, purpose=REASON_PURPOSE),
+        created_at=withdrawal.created_at,
+    )
+
+
+def is_withdrawn(release_id: UUID) -> bool:
+    """Tell whether a release goes out no more."""
+    return Withdrawal.objects.filter(release_id=release_id).exists()
+
+
+def visible_releases(actor: Actor) -> QuerySet[Release]:
+    """Return the releases that the actor may read, as rows."""
+    releases = Release.objects.select_related("withdrawal")
+    if permits.may_everywhere(actor, Permission.PUBLISHING_RELEASE_READ):
+        return releases
+    return releases.filter(
+        brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_RELEASE_READ)
+    )
+
+
+def release_record(release: Release) -> ReleaseRecord:
+    """Turn a release row into facts."""
+    withdrawal: Withdrawal | None = getattr(release, "withdrawal", None)
+    return ReleaseRecord(
+        id=release.id,
+        approval_id=release.approval_id,
+        subject_id=release.subject_id,
+        brand_id=release.brand_id,
+        reviewed_sha256=release.reviewed_sha256,
+        marked_sha256=release.marked_sha256,
+        media_type=release.media_type,
+        marking_profile=release.marking_profile,
+        created_at=release.created_at,
+        withdrawn_at=None if withdrawal is None else withdrawal.created_at,
+    )

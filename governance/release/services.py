@@ -1,0 +1,201 @@
+"""Commands on releases, the only writers: let marked bytes go, or take them back."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from governance.kernel.actors import Actor
+from governance.kernel.digests import is_sha256, sha256_hex
+from governance.kernel.errors import DomainError, InvalidInput
+from governance.kernel.lifecycle import IllegalTransition
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import selectors as ledger_reads
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.policy.predicates import Context
+from governance.release import selectors
+from governance.release.models import Passport, Release, Withdrawal
+from governance.release.records import ReleaseRecord
+from governance.review import selectors as review
+from governance.review.records import ApprovalRecord
+from governance.review.states import CaseState
+from governance.sealing import services as sealing
+
+MAX_REASON_LENGTH = 4000
+ASSET = "asset"
+
+
+class NotProven(DomainError):
+    """The approval is not yet under a signed checkpoint: what cannot be proved does not go out."""
+
+    code = "not_proven"
+    status = 409
+
+
+class ReleaseDiffers(DomainError):
+    """The approval was released already, as other marked bytes."""
+
+    code = "release_differs"
+    status = 409
+
+
+class AlreadyWithdrawn(DomainError):
+    """The release was withdrawn before."""
+
+    code = "already_withdrawn"
+    status = 409
+
+
+def record_release(
+    *,
+    actor: Actor,
+    approval_id: UUID,
+    marked_sha256: str,
+    media_type: str,
+    marking_profile: str,
+    passport: bytes,
+    now: datetime,
+) -> ReleaseRecord:
+    """Record that an approval's bytes were marked and may be published, with their passport.
+
+    The same marked bytes again return the release that is there; its first passport stays.
+    Raises: NotPermitted for anybody but the system, NotFound, InvalidInput, NotProven,
+    ReleaseDiffers; IllegalTransition if the case is voided.
+    """
+    permits.require(actor, Permission.PUBLISHING_RELEASE_CREATE, Context())
+    _check_marks(
+        marked_sha256=marked_sha256,
+        media_type=media_type,
+        marking_profile=marking_profile,
+        passport=passport,
+    )
+    with transaction.atomic():
+        approval = review.get_approval(approval_id=approval_id)
+        earlier = selectors.find_release(approval_id=approval_id)
+        if earlier is not None:
+            return _same_release(earlier, marked_sha256)
+        _check_approval(actor, approval, marked_sha256)
+        release = Release.objects.create(
+            approval_id=approval.id,
+            subject_id=approval.subject_id,
+            brand_id=approval.brand_id,
+            reviewed_sha256=approval.sha256,
+            marked_sha256=marked_sha256,
+            media_type=media_type,
+            marking_profile=marking_profile,
+            created_at=now,
+        )
+        Passport.objects.create(
+            release=release, document=passport, sha256=sha256_hex(passport), created_at=now
+        )
+        record = selectors.release_record(release)
+        ledger.append(
+            actor=actor,
+            event=Event.RELEASE_RELEASE_CREATED,
+            subject=_subject(record),
+            now=now,
+            facts={
+                "approval_id": str(approval.id),
+                "subject_id": str(approval.subject_id),
+                "reviewed_sha256": approval.sha256,
+                "media_type": media_type,
+                "marking_profile": marking_profile,
+                "passport_sha256": sha256_hex(passport),
+            },
+        )
+    return record
+
+
+def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> ReleaseRecord:
+    """Take a release back: nothing of it is published from now on.
+
+    Raises: NotFound, NotPermitted, InvalidInput without a reason, AlreadyWithdrawn.
+    """
+    if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
+        raise InvalidInput(
+            _("Give a reason of at most %(max)s characters.") % {"max": MAX_REASON_LENGTH},
+            pointer="/reason",
+            rule="length",
+        )
+    with transaction.atomic():
+        record = selectors.get_release(actor, release_id)
+        permits.require(
+            actor, Permission.PUBLISHING_RELEASE_WITHDRAW, Context(brand_id=record.brand_id)
+        )
+        # The lock makes a second withdrawal, or a publication that takes it too, wait for this one.
+        Release.objects.select_for_update(no_key=True).get(id=release_id)
+        if selectors.is_withdrawn(release_id):
+            raise AlreadyWithdrawn(
+                _("This release is withdrawn already."), release_id=str(release_id)
+            )
+        sealed = sealing.seal(person_id=actor.id, text=reason, purpose=selectors.REASON_PURPOSE)
+        Withdrawal.objects.create(
+            release_id=release_id, actor_id=actor.id, reason=sealed, created_at=now
+        )
+        ledger.append(
+            actor=actor,
+            event=Event.RELEASE_RELEASE_WITHDRAWN,
+            subject=_subject(record),
+            now=now,
+            facts={"approval_id": str(record.approval_id)},
+            sealed={"reason": sealed},
+        )
+    return selectors.get_release(actor, release_id)
+
+
+def _check_marks(
+    *, marked_sha256: str, media_type: str, marking_profile: str, passport: bytes
+) -> None:
+    if not is_sha256(marked_sha256):
+        raise InvalidInput(
+            _("The digest of the marked bytes must be a SHA-256 in lower-case hex."),
+            pointer="/marked_sha256",
+            rule="sha256",
+        )
+    for pointer, given in (("/media_type", media_type), ("/marking_profile", marking_profile)):
+        if not given.strip():
+            raise InvalidInput(_("This must be named."), pointer=pointer, rule="required")
+    if not passport:
+        raise InvalidInput(_("A release needs its passport."), pointer="/passport", rule="required")
+
+
+def _check_approval(actor: Actor, approval: ApprovalRecord, marked_sha256: str) -> None:
+    case = review.get_case(actor, approval.case_id)
+    if case.state != CaseState.APPROVED:
+        raise IllegalTransition(
+            _("The review of these bytes was voided: they cannot be released."), act="release"
+        )
+    if case.subject.kind != ASSET:
+        raise InvalidInput(
+            _("Only an asset is released."), pointer="/approval_id", rule="subject_kind"
+        )
+    if marked_sha256 == approval.sha256:
+        raise InvalidInput(
+            _("The marked bytes are the reviewed ones: they carry no marks."),
+            pointer="/marked_sha256",
+            rule="marked",
+        )
+    if ledger_reads.is_covered(approval.entry_id) is None:
+        raise NotProven(
+            _("The approval is not under a signed checkpoint yet: try again in a few seconds."),
+            approval_id=str(approval.id),
+        )
+
+
+def _same_release(earlier: ReleaseRecord, marked_sha256: str) -> ReleaseRecord:
+    if earlier.marked_sha256 != marked_sha256:
+        raise ReleaseDiffers(
+            _("This approval was released as other marked bytes."),
+            release_id=str(earlier.id),
+        )
+    return earlier
+
+
+def _subject(release: ReleaseRecord) -> SubjectRef:
+    return SubjectRef(
+        kind="release", id=release.id, brand_id=release.brand_id, sha256=release.marked_sha256
+    )

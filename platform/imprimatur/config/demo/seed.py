@@ -1,0 +1,335 @@
+"""Seeds the demo through the services, as the people it names: nothing here writes a row itself.
+
+Running it again finds what is there and adds only what is missing.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from generation.packs import manifest
+from generation.registry import selectors as registry_selectors
+from generation.registry import services as registry
+from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.errors import NotFound
+from governance.kernel.roles import Role
+from governance.quota import selectors as quota_selectors
+from governance.quota import services as quota
+from governance.review import services as review
+from governance.review.records import StageSpec
+from imprimatur.accounts import selectors as people
+from imprimatur.accounts import services as accounts
+from imprimatur.accounts.services import NewPerson
+from imprimatur.publishing import selectors as publishing_selectors
+from imprimatur.publishing import services as publishing
+from templates.brands import selectors as brand_selectors
+from templates.brands import services as brands
+from templates.prompts import library
+from templates.prompts import selectors as prompt_selectors
+from templates.prompts import services as prompts
+
+BRAND = "northwind-studio"
+PROFILE = "demo-sd3"
+PACK_FOLDER = "demo"
+LIBRARY_PACK = "product_studio"
+IMAGES_A_MONTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the demo: a user name, a name, and the roles held in the demo brand."""
+
+    username: str
+    name: str
+    roles: tuple[Role, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the roles in words."""
+        return ", ".join(r.value.replace("_", " ") for r in self.roles) or "platform admin"
+
+
+ADMINS = (Person("ada", "Ada Obi"), Person("grace", "Grace Lindholm"))
+MEMBERS = (
+    Person("marta", "Marta Keller", (Role.MARKETER,)),
+    Person("bruno", "Bruno Santos", (Role.BRAND_REVIEWER,)),
+    Person("clara", "Clara Nowak", (Role.COMPLIANCE_REVIEWER,)),
+    Person("mona", "Mona Haddad", (Role.BRAND_MANAGER,)),
+    Person("max", "Max Lindgren", (Role.BRAND_MANAGER,)),
+    Person("otto", "Otto Weiss", (Role.AUDITOR,)),
+    Person("dora", "Dora Fischer", (Role.DATA_STEWARD,)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What the demo stands on, and how to sign in."""
+
+    brand_id: UUID
+    passwords: Mapping[str, str]
+    destinations: Mapping[str, UUID]
+
+
+def seed(*, now: datetime) -> Seeded:
+    """Bring the demo's people, brand, rules, templates, model, quota and destinations about."""
+    passwords = _passwords(Path(settings.VAR) / "demo" / "people.json")
+    _bootstrap(passwords, now)
+    ada, grace = _actor("ada"), _actor("grace")
+    brand_id = _brand(ada, now)
+    _members(ada, brand_id, passwords, now)
+    mona, max_ = _actor("mona"), _actor("max")
+    _review_policies(mona, max_, brand_id, now)
+    pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
+    _rules(mona, max_, brand_id, pack, now)
+    _profile(ada, grace, now)
+    _templates(mona, max_, brand_id, pack, now)
+    _quota(ada, grace, brand_id, now)
+    destinations = _destinations(ada, grace, brand_id, now)
+    return Seeded(brand_id, passwords, destinations)
+
+
+def _passwords(path: Path) -> dict[str, str]:
+    """Return each person's password, made at random once and kept for the demo's owner (0600)."""
+    if path.exists():
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    made = {person.username: secrets.token_urlsafe(9) for person in (*ADMINS, *MEMBERS)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(made, indent=2), encoding="utf-8")
+    return made
+
+
+def _bootstrap(passwords: Mapping[str, str], now: datetime) -> None:
+    if people.find_user_by_username("ada") is None:
+        first, second = (NewPerson(p.username, p.name, passwords[p.username]) for p in ADMINS)
+        accounts.bootstrap(actor=SYSTEM, first=first, second=second, now=now)
+
+
+def _brand(admin: Actor, now: datetime) -> UUID:
+    found = brand_selectors.find_brand_by_slug(BRAND)
+    if found is not None:
+        return found.id
+    pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
+    return brands.create_brand(
+        actor=admin, slug=BRAND, name="Northwind Studio", palette=pack.palette, now=now
+    ).id
+
+
+def _members(
+    admin: Actor, brand_id: UUID, passwords: Mapping[str, str], now: datetime
+) -> None:
+    for person in MEMBERS:
+        if people.find_user_by_username(person.username) is not None:
+            continue
+        user = accounts.create_user(
+            actor=admin,
+            username=person.username,
+            name=person.name,
+            password=passwords[person.username],
+            now=now,
+        )
+        for role in person.roles:
+            accounts.grant_role(
+                actor=admin, user_id=user.id, brand_id=brand_id, role=role, now=now
+            )
+
+
+def _review_policies(author: Actor, approver: Actor, brand_id: UUID, now: datetime) -> None:
+    wanted = {
+        "asset": (
+            StageSpec("Brand", Role.BRAND_REVIEWER, 1),
+            StageSpec("Compliance", Role.COMPLIANCE_REVIEWER, 1),
+        ),
+        "template_version": (StageSpec("Second manager", Role.BRAND_MANAGER, 1),),
+    }
+    for kind, stages in wanted.items():
+        if review_policy_exists(brand_id, kind):
+            continue
+        policy = review.propose_policy(
+            actor=author,
+            brand_id=brand_id,
+            subject_kind=kind,
+            name=f"Standard {kind.replace('_', ' ')} review",
+            stages=stages,
+            now=now,
+        )
+        review.approve_policy(actor=approver, policy_id=policy.id, now=now)
+
+
+def review_policy_exists(brand_id: UUID, kind: str) -> bool:
+    """Tell whether a review policy of that kind is in force."""
+    from governance.review import selectors
+
+    try:
+        selectors.current_policy(brand_id, kind)
+    except selectors.NoPolicy:
+        return False
+    return True
+
+
+def _rules(
+    author: Actor, approver: Actor, brand_id: UUID, pack: library.Pack, now: datetime
+) -> None:
+    if not brand_selectors.list_rules(author, brand_id):
+        rules = brands.propose_rules(actor=author, brand_id=brand_id, rules=pack.rules, now=now)
+        brands.approve_rules(actor=approver, rules_id=rules.id, now=now)
+    if not brand_selectors.list_scoring_policies(author, brand_id):
+        policy = brands.propose_scoring_policy(
+            actor=author,
+            brand_id=brand_id,
+            advisory=pack.scoring.advisory,
+            thresholds=pack.scoring.thresholds,
+            now=now,
+        )
+        brands.approve_scoring_policy(actor=approver, policy_id=policy.id, now=now)
+
+
+def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
+    """Propose the pack's model as it is on disk; a rebuilt pack is a new version of the profile."""
+    pack = manifest.read(Path(settings.MODELS_FOLDER) / PACK_FOLDER)
+    try:
+        if registry_selectors.current_profile(PROFILE).snapshot_sha256 == pack.model.snapshot_sha256:
+            return
+    except NotFound:
+        pass
+    profile = registry.propose_profile(
+        actor=proposer,
+        slug=PROFILE,
+        name="Demo model (uncalibrated)",
+        family=pack.model.family,
+        pipeline=pack.model.pipeline,
+        folder=f"{PACK_FOLDER}/{pack.model.folder.relative_to(pack.folder).as_posix()}",
+        snapshot_sha256=pack.model.snapshot_sha256,
+        dtype=pack.model.defaults.dtype,
+        device="cpu",
+        parameters={
+            "steps": pack.model.defaults.steps,
+            "guidance": pack.model.defaults.guidance,
+            "max_sequence_length": pack.model.defaults.max_sequence_length,
+        },
+        scorers={
+            "folder": PACK_FOLDER,
+            "entries": [
+                {
+                    "kind": entry.kind,
+                    "folder": entry.folder,
+                    "snapshot_sha256": entry.snapshot_sha256,
+                    "licence": entry.licence,
+                    "settings": dict(entry.settings),
+                }
+                for entry in pack.scorers
+            ],
+        },
+        is_calibrated=pack.calibrated,
+        licence=pack.model.licence,
+        now=now,
+    )
+    registry.approve_profile(actor=approver, profile_id=profile.id, now=now)
+
+
+def _templates(
+    author: Actor, approver: Actor, brand_id: UUID, pack: library.Pack, now: datetime
+) -> None:
+    from governance.review import selectors as cases
+
+    present = {t.slug for t in prompt_selectors.list_templates(author, brand_id=brand_id)}
+    for template in pack.templates:
+        if template.slug in present:
+            continue
+        version = prompts.draft_version(
+            actor=author,
+            brand_id=brand_id,
+            slug=template.slug,
+            name=template.name,
+            content=template.content,
+            now=now,
+        )
+        prompts.submit_version(actor=author, version_id=version.id, now=now)
+        case = cases.find_case_for_subject(version.subject_id)
+        assert case is not None  # noqa: S101  submitting opens it
+        review.decide(
+            actor=approver,
+            case_id=case.id,
+            verdict="approve",
+            sha256=version.sha256,
+            reason="",
+            now=now,
+        )
+        prompts.release_version(actor=author, version_id=version.id, now=now)
+
+
+def _quota(admin: Actor, other_admin: Actor, brand_id: UUID, now: datetime) -> None:
+    period = quota_selectors.period_of(now)
+    profile = registry_selectors.current_profile(PROFILE)
+    holders = [("brand", brand_id), ("model", profile.id)]
+    holders += [
+        ("user", user.id)
+        for person in MEMBERS
+        if Role.MARKETER in person.roles
+        and (user := people.find_user_by_username(person.username)) is not None
+    ]
+    for kind, holder_id in holders:
+        if not quota_selectors.has_account(kind, holder_id, brand_id, period):
+            quota.grant(
+                actor=admin,
+                holder_kind=kind,
+                holder_id=holder_id,
+                brand_id=brand_id,
+                period=period,
+                amount=IMAGES_A_MONTH,
+                now=now,
+            )
+
+
+def _destinations(
+    proposer: Actor, approver: Actor, brand_id: UUID, now: datetime
+) -> dict[str, UUID]:
+    folder = Path(settings.VAR) / "published"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted: dict[str, tuple[str, dict[str, object], str]] = {
+        "folder": ("Shared folder", {"path": str(folder)}, "")
+    }
+    if settings.DEMO_S3_ENDPOINT:
+        wanted["s3"] = (
+            "Asset bucket",
+            {
+                "bucket": settings.DEMO_S3_BUCKET,
+                "region": "us-east-1",
+                "endpoint_url": settings.DEMO_S3_ENDPOINT,
+            },
+            "demo-s3",
+        )
+    present = {
+        d.slug: d.id
+        for d in publishing_selectors.list_destinations(_actor("marta"), brand_id)
+    }
+    for kind, (name, config, credential_ref) in wanted.items():
+        if kind in present:
+            continue
+        destination = publishing.propose_destination(
+            actor=proposer,
+            brand_id=brand_id,
+            slug=kind,
+            name=name,
+            kind=kind,
+            config=config,
+            credential_ref=credential_ref,
+            now=now,
+        )
+        publishing.approve_destination(actor=approver, destination_id=destination.id, now=now)
+        present[kind] = destination.id
+    return present
+
+
+def _actor(username: str) -> Actor:
+    user = people.find_user_by_username(username)
+    if user is None:
+        raise NotFound("The demo's people are not all there; seed again.", username=username)
+    return people.actor_for_id(user.id)

@@ -1,0 +1,48 @@
+"""Runs the relay: outbox to broker, sweeper, ledger sequencer and checkpoints."""
+
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+
+from governance.kernel.clock import now
+from governance.ledger import services as ledger
+from governance.ledger.checkpoints import CheckpointSigner
+from imprimatur.config import start
+from imprimatur.config.celery import app
+from imprimatur.workflow.relay import Relay
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    """Relays until it is told to stop; a checkpoint key that does not fit the log is no start."""
+
+    help = "Send hints to the broker, sweep lost work, sequence the ledger and sign checkpoints."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        start.require_sound()
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        signer = CheckpointSigner.load(Path(settings.CHECKPOINT_KEY_FOLDER))
+        ledger.confirm_continuity(signer=signer)
+        relay = Relay(send=send, signer=signer)
+        log.info("Relaying", origin=settings.LEDGER_ORIGIN)
+        while not stop.is_set():
+            close_old_connections()
+            if not relay.run(now()):
+                stop.wait(settings.RELAY_INTERVAL_S / 10)
+        log.info("Stopped relaying")
+
+
+def send(task: str, kwargs: Mapping[str, Any], queue: str) -> None:
+    """Send one hint by its task's name; a broker that does not answer raises within seconds."""
+    app.send_task(task, kwargs=dict(kwargs), queue=queue, ignore_result=True, retry=False)

@@ -1,0 +1,35 @@
+"""The processes of an installation, as data: the demo's manager, the containers and their test read this."""
+
+import sys
+from collections.abc import Mapping
+
+_CELERY = ("-m", "celery", "-A", "imprimatur.config.celery", "worker", "--pool", "solo")
+_QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def commands(*, host: str, port: int, device: str = "cpu") -> Mapping[str, list[str]]:
+    """Return each process's command line after the Python interpreter, by its name.
+
+    >>> sorted(commands(host="127.0.0.1", port=8000))
+    ['publisher', 'relay', 'web', 'worker']
+    """
+    return {
+        "web": [
+            *("-m", "uvicorn", "imprimatur.config.asgi:application"),
+            *("--host", host, "--port", str(port), "--no-access-log", "--no-server-header"),
+        ],
+        "worker": [
+            *_CELERY,
+            *("-Q", f"render.{device}", "-I", "generation.jobs.tasks", "-n", "worker@%h", *_QUIET),
+        ],
+        "publisher": [
+            *_CELERY,
+            *("-Q", "publisher", "-I", "imprimatur.publishing.tasks", "-n", "publisher@%h", *_QUIET),
+        ],
+        "relay": ["-m", "django", "relay"],
+    }
+
+
+def argv(name: str, *, host: str, port: int, device: str = "cpu") -> list[str]:
+    """Return one process's whole command line."""
+    return [sys.executable, *commands(host=host, port=port, device=device)[name]]

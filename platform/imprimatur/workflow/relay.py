@@ -1,0 +1,88 @@
+"""The relay's round: hints to the broker, lost work found again, the ledger sequenced and signed.
+
+It is the only process that talks to the broker as a sender and the only one that holds the
+checkpoint key. Each part is isolated: a broker that is down stops no checkpoint.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from generation.jobs import services as jobs
+from governance.ledger import services as ledger
+from governance.ledger.checkpoints import CheckpointSigner
+from governance.outbox import services as outbox
+from imprimatur.publishing import services as publishing
+
+Send = Callable[[str, Mapping[str, Any], str], None]
+
+SWEEP_EVERY = timedelta(seconds=2)
+PRUNE_EVERY = timedelta(minutes=10)
+KEEP_SENT_HINTS = timedelta(days=1)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Relay:
+    """One relay with its signer; `run` is one round."""
+
+    send: Send
+    signer: CheckpointSigner
+    _done_at: dict[str, datetime] = field(default_factory=dict)
+
+    def run(self, now: datetime) -> int:
+        """Do one round and return how much there was to do; 0 means that waiting is fine."""
+        did = self._isolated("relay hints", lambda: outbox.relay(send=self.send, now=now))
+        did += self._isolated("sequence the ledger", lambda: ledger.sequence(now=now))
+        if self._is_due("checkpoint", timedelta(seconds=settings.CHECKPOINT_EVERY_S), now):
+            signed = self._isolated("sign a checkpoint", lambda: self._sign(now))
+            if signed:
+                # What an approval waited for has just come: look at once, not at the next sweep.
+                did += signed + self._isolated(
+                    "hint the publisher", lambda: publishing.sweep(now=now)
+                )
+        if self._is_due("sweep", SWEEP_EVERY, now):
+            did += self._isolated("sweep items", lambda: self._sweep_items(now))
+            did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
+        if self._is_due("prune", PRUNE_EVERY, now):
+            self._isolated(
+                "prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS)
+            )
+        return did
+
+    def _sign(self, now: datetime) -> int:
+        checkpoint = ledger.sign_checkpoint(signer=self.signer, now=now)
+        if checkpoint is None:
+            return 0
+        log.info("Signed a checkpoint", size=checkpoint.size, root=checkpoint.root.hex())
+        return 1
+
+    def _sweep_items(self, now: datetime) -> int:
+        swept = jobs.sweep(now=now)
+        if swept.requeued or swept.failed or swept.cancelled:
+            log.warning(
+                "Swept items",
+                requeued=swept.requeued,
+                failed=swept.failed,
+                cancelled=swept.cancelled,
+            )
+        return swept.hinted + swept.requeued + swept.failed + swept.cancelled
+
+    def _is_due(self, name: str, every: timedelta, now: datetime) -> bool:
+        last = self._done_at.get(name)
+        if last is not None and timedelta() <= now - last < every:
+            return False
+        self._done_at[name] = now
+        return True
+
+    def _isolated(self, what: str, act: Callable[[], int]) -> int:
+        try:
+            return act()
+        except Exception:
+            log.exception("Unable to do a part of the relay's round", part=what)
+            return 0

@@ -1,0 +1,157 @@
+"""What the database refuses of templates: changed content, other states, a label nobody approved.
+
+On SQLite a REPLACE removes rows through any unique index without asking the delete triggers, so
+each unique key has its own refusal on insert.
+"""
+
+from governance.tables.guards import (
+    Guard,
+    append_only,
+    composite_key,
+    frozen,
+    never_deleted,
+    refuse_when,
+)
+from templates.prompts.states import TEMPLATE_VERSION, VersionState
+
+
+def _once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guard:
+    """Refuse an INSERT whose unique key is taken, so that REPLACE cannot take its place."""
+    same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
+    return refuse_when(
+        name,
+        table,
+        event="INSERT",
+        condition=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
+        message=message,
+    )
+
+
+def _illegal_move() -> str:
+    """Return the SQL that a version's state goes where the lifecycle has no move."""
+    moves = sorted({arc for arcs in TEMPLATE_VERSION.moves.values() for arc in arcs.items()})
+    allowed = " OR ".join(
+        f"(OLD.state = '{source}' AND NEW.state = '{target}')" for source, target in moves
+    )
+    return f"OLD.state <> NEW.state AND NOT ({allowed})"
+
+
+TEMPLATE_GUARDS = (
+    never_deleted("prompts_prompttemplate"),
+    frozen("prompts_prompttemplate", "id", "brand_id", "slug", "name", "created_at"),
+    composite_key("prompts_prompttemplate", ("brand_id",), "brands_brand", ("id",)),
+    _once(
+        "prompts_template_once",
+        "prompts_prompttemplate",
+        ("brand_id", "slug"),
+        "a slug is taken once",
+    ),
+)
+
+VERSION_GUARDS = (
+    never_deleted("prompts_templateversion"),
+    frozen(
+        "prompts_templateversion",
+        "id",
+        "template_id",
+        "brand_id",
+        "number",
+        "subject_id",
+        "sha256",
+        "canonical",
+        "created_by",
+        "created_at",
+    ),
+    composite_key(
+        "prompts_templateversion",
+        ("template_id", "brand_id"),
+        "prompts_prompttemplate",
+        ("id", "brand_id"),
+    ),
+    composite_key(
+        "prompts_templateversion",
+        ("subject_id", "sha256", "brand_id"),
+        "review_subject",
+        ("id", "sha256", "brand_id"),
+    ),
+    _once(
+        "prompts_version_once",
+        "prompts_templateversion",
+        ("template_id", "number"),
+        "a version's number is taken once",
+    ),
+    refuse_when(
+        "prompts_version_starts_draft",
+        "prompts_templateversion",
+        event="INSERT",
+        condition=f"NEW.state <> '{VersionState.DRAFT.value}'",
+        message="a version starts as a draft",
+    ),
+    refuse_when(
+        "prompts_version_moves",
+        "prompts_templateversion",
+        event="UPDATE",
+        condition=_illegal_move(),
+        message="a version cannot go to that state",
+    ),
+    refuse_when(
+        "prompts_version_released_by_label",
+        "prompts_templateversion",
+        event="UPDATE",
+        condition=(
+            f"NEW.state = '{VersionState.RELEASED.value}' AND OLD.state <> NEW.state "
+            "AND NOT EXISTS (SELECT 1 FROM prompts_templaterelease WHERE version_id = NEW.id)"
+        ),
+        message="a version is released by its label",
+    ),
+)
+
+RELEASE_GUARDS = (
+    append_only("prompts_templaterelease"),
+    composite_key(
+        "prompts_templaterelease",
+        ("approval_id", "subject_id", "sha256"),
+        "review_approval",
+        ("id", "subject_id", "sha256"),
+    ),
+    composite_key(
+        "prompts_templaterelease",
+        ("version_id", "template_id", "subject_id", "sha256"),
+        "prompts_templateversion",
+        ("id", "template_id", "subject_id", "sha256"),
+    ),
+    _once(
+        "prompts_release_once",
+        "prompts_templaterelease",
+        ("version_id",),
+        "a version is released once",
+    ),
+    _once(
+        "prompts_release_own_approval",
+        "prompts_templaterelease",
+        ("approval_id",),
+        "an approval releases one version",
+    ),
+    refuse_when(
+        "prompts_release_of_version_in_review",
+        "prompts_templaterelease",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM prompts_templateversion "
+            f"WHERE id = NEW.version_id AND state = '{VersionState.IN_REVIEW.value}')"
+        ),
+        message="only a version in review is released",
+    ),
+    refuse_when(
+        "prompts_release_of_voided_case",
+        "prompts_templaterelease",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM review_approval a JOIN review_case k ON k.id = a.case_id "
+            "WHERE a.id = NEW.approval_id AND k.state = 'approved')"
+        ),
+        message="an approval that was taken back releases nothing",
+    ),
+)
+
+GUARDS = (*TEMPLATE_GUARDS, *VERSION_GUARDS, *RELEASE_GUARDS)

@@ -1,0 +1,50 @@
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from governance.kernel.ids import uuid7
+from governance.outbox import services
+from governance.outbox.models import Outbox
+
+pytestmark = pytest.mark.django_db
+
+
+class TestWake:
+    def test_writes_one_hint_with_ids_as_text(self):
+        item_id = uuid7()
+        services.wake("generation.jobs.render", queue="cpu", item_id=item_id, attempt=2)
+        hint = Outbox.objects.get()
+        assert (hint.task, hint.queue) == ("generation.jobs.render", "cpu")
+        assert hint.kwargs == {"item_id": str(item_id), "attempt": 2}
+        assert (hint.sent_at, hint.attempts) == (None, 0)
+
+    def test_is_a_single_insert(self):
+        with CaptureQueriesContext(connection, ) as queries:
+            services.wake("a.b", queue="cpu", item_id=uuid7())
+        assert len(queries) == 1
+        assert queries[0]["sql"].startswith("INSERT INTO")
+
+    def test_vanishes_with_its_cause(self):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            services.wake("a.b", queue="cpu", item_id=uuid7())
+            raise IntegrityError
+        assert not Outbox.objects.exists()
+
+    @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}])
+    def test_refuses_what_json_has_no_word_for(self, value):
+        with pytest.raises(TypeError):
+            services.wake("a.b", queue="cpu", value=value)
+
+    def test_refuses_a_number_that_is_none(self):
+        with pytest.raises(ValueError, match="JSON"):
+            services.wake("a.b", queue="cpu", value=float("nan"))
+
+    def test_refuses_to_carry_state(self):
+        with pytest.raises(ValueError, match="pass ids"):
+            services.wake("a.b", queue="cpu", value="x" * 5000)
+        assert not Outbox.objects.exists()
+
+    @pytest.mark.parametrize(("task", "queue"), [("", "cpu"), ("a.b", "")])
+    def test_refuses_a_hint_that_leads_nowhere(self, task, queue):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            services.wake(task, queue=queue)
