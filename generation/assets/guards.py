@@ -4,7 +4,11 @@ from governance.tables import guards
 
 GUARDS = (
     guards.append_only("assets_asset"),
+    guards.once("assets_asset_once", "assets_asset", ("item_id",), "an item makes one asset"),
     guards.append_only("assets_score"),
+    guards.once(
+        "assets_score_once", "assets_score", ("asset_id", "scorer"), "a scorer judges an asset once"
+    ),
     guards.composite_key(
         "assets_asset", ("subject_id", "sha256"), "review_subject", ("id", "sha256")
     ),

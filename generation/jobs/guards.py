@@ -14,7 +14,14 @@ GUARDS = (
         "scoring_policy_id",
         "idempotency_key",
     ),
+    guards.once(
+        "jobs_job_once",
+        "jobs_generationjob",
+        ("requester_id", "idempotency_key"),
+        "an idempotency key orders once",
+    ),
     guards.never_deleted("jobs_jobitem"),
+    guards.once("jobs_item_once", "jobs_jobitem", ("job_id", "number"), "an item has its own number"),
     guards.frozen(
         "jobs_jobitem",
         "job_id",

@@ -43,7 +43,7 @@ class JobItem(Record):
     job = models.ForeignKey(GenerationJob, on_delete=models.PROTECT, related_name="items")
     brand_id = models.UUIDField()
     requester_id = models.UUIDField()
-    index = models.PositiveSmallIntegerField()
+    number = models.PositiveSmallIntegerField()
     queue = models.CharField(max_length=40)
     prompt = SealedField()
     negative_prompt = models.TextField(blank=True)
@@ -70,7 +70,7 @@ class JobItem(Record):
     class Meta:
         verbose_name = "job item"
         constraints = [
-            models.UniqueConstraint(fields=["job", "index"], name="item_once_per_index"),
+            models.UniqueConstraint(fields=["job", "number"], name="item_once_per_number"),
             models.CheckConstraint(
                 name="item_lease_while_leased",
                 condition=models.Q(state="leased", lease_until__isnull=False)
@@ -96,4 +96,4 @@ class JobItem(Record):
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_id} {self.index}"
+        return f"{self.job_id} {self.number}"

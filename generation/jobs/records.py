@@ -67,7 +67,7 @@ class ItemRecord:
     """One item as people see it."""
 
     id: UUID
-    index: int
+    number: int
     state: str
     progress_share: float
     seed: int

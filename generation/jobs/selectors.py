@@ -101,13 +101,14 @@ def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:
 
 
 def _with_items(rows: QuerySet[GenerationJob]) -> QuerySet[GenerationJob]:
-    return rows.prefetch_related(Prefetch("items", JobItem.objects.order_by("index")))
+    return rows.prefetch_related(Prefetch("items", JobItem.objects.order_by("number")))
 
 
 def _record_of(job: GenerationJob) -> JobRecord:
     items = list(job.items.all())
     asset_of = assets.ids_by_item(item.id for item in items)
-    case_of = review.case_ids_by_subject(asset_of.values())
+    cases = review.find_cases_for_subjects(asset_of.values())
+    case_of = {subject_id: case.id for subject_id, case in cases.items()}
     variables = sealing.reveal(sealed=bytes(job.variables), purpose=VARIABLES)
     return JobRecord(
         id=job.id,
@@ -123,7 +124,7 @@ def _record_of(job: GenerationJob) -> JobRecord:
         items=tuple(
             ItemRecord(
                 id=item.id,
-                index=item.index,
+                number=item.number,
                 state=item.state,
                 progress_share=_progress(item),
                 seed=item.seed,

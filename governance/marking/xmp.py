@@ -97,7 +97,7 @@ def _embed_in_jpeg(data: bytes, packet: bytes) -> bytes:
         data[at : at + 2] == b"\xff\xe1" and data[at + 4 : at + 10] == b"Exif\x00\x00"
     ):
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    if data[at : at + 1] != b"\xff":
+    if data[at : at + 1] != b"\xff" or len(data) < at + 2:
         message = "The JPEG's first segments are damaged."
         raise ContainerBroken(message)
     segment = b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload

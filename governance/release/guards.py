@@ -83,5 +83,7 @@ GUARDS = (
         event="INSERT",
         condition="EXISTS (SELECT 1 FROM release_withdrawal WHERE release_id = NEW.release_id)",
         message="a release is withdrawn once",
+        # Publications of the release take the same lock: none passes a withdrawal unseen.
+        lock="'release:' || NEW.release_id",
     ),
 )

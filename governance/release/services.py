@@ -53,6 +53,7 @@ class AlreadyWithdrawn(DomainError):
 def record_release(
     *,
     actor: Actor,
+    release_id: UUID,
     approval_id: UUID,
     marked_sha256: str,
     media_type: str,
@@ -61,6 +62,8 @@ def record_release(
     now: datetime,
 ) -> ReleaseRecord:
     """Record that an approval's bytes were marked and may be published, with their passport.
+
+    `release_id` is the caller's, because the passport names it.
 
     The same marked bytes again return the release that is there; its first passport stays.
     Raises: NotPermitted for anybody but the system, NotFound, InvalidInput, NotProven,
@@ -80,6 +83,7 @@ def record_release(
             return _same_release(earlier, marked_sha256)
         _check_approval(actor, approval, marked_sha256)
         release = Release.objects.create(
+            id=release_id,
             approval_id=approval.id,
             subject_id=approval.subject_id,
             brand_id=approval.brand_id,
@@ -126,8 +130,6 @@ def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> R
         permits.require(
             actor, Permission.PUBLISHING_RELEASE_WITHDRAW, Context(brand_id=record.brand_id)
         )
-        # The lock makes a second withdrawal, or a publication that takes it too, wait for this one.
-        Release.objects.select_for_update(no_key=True).get(id=release_id)
         if selectors.is_withdrawn(release_id):
             raise AlreadyWithdrawn(
                 _("This release is withdrawn already."), release_id=str(release_id)

@@ -98,6 +98,22 @@ def append_only(table: str, *, key: str = "id") -> Guard:
     )
 
 
+def once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guard:
+    """Refuse an INSERT whose unique key is taken.
+
+    A UNIQUE constraint says the same, but on SQLite a REPLACE removes the row that holds the key
+    without asking the delete triggers; this refuses it first.
+    """
+    same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
+    return refuse_when(
+        name,
+        table,
+        event="INSERT",
+        condition=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
+        message=message,
+    )
+
+
 def never_deleted(table: str, *, key: str = "id") -> Guard:
     """Refuse DELETE, TRUNCATE and replacing a row by its key; updates stay possible."""
     name = f"{table}_never_deleted"
@@ -205,12 +221,17 @@ def manifest() -> Iterator[Guard]:
 
 
 def install(connection: BaseDatabaseWrapper, guards: Iterator[Guard] | None = None) -> None:
-    """Create every guard that is missing or differs; run it as the owner of the tables."""
+    """Create every guard that is missing or differs; run it as the owner of the tables.
+
+    A guard on a table that is not there yet (a migration to a point in between) is left out: it
+    stays missing, and so no process starts.
+    """
     wrong = set(missing(connection))
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        present = set(connection.introspection.table_names(cursor))
         for guard in guards or manifest():
             for piece in guard.pieces(connection.vendor):
-                if piece.name in wrong:
+                if piece.name in wrong and piece.table in present:
                     cursor.execute(piece.drop)
                     for statement in piece.create.split("\n--\n"):
                         cursor.execute(statement)

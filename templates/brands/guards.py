@@ -1,4 +1,4 @@
-"""What the database refuses of brands: a version that changes, or that is approved twice or at birth."""
+"""What the database refuses of brands: a changed version, one approved twice or at birth."""
 
 from governance.tables import guards
 from governance.tables.guards import Guard

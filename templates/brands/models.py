@@ -1,4 +1,4 @@
-"""Brands, their rules and their scoring policies; a numbered version never changes once proposed."""
+"""Brands, their rules and scoring policies; a numbered version never changes once proposed."""
 
 from django.db import models
 
@@ -26,6 +26,8 @@ class RuleSet(Record, Proposed):
     sha256 = models.CharField(max_length=64)
 
     class Meta:
+        """One number per set of a brand; whoever proposed it does not approve it."""
+
         verbose_name = "rule set"
         constraints = [
             models.UniqueConstraint(fields=["brand", "number"], name="rules_number_is_unique"),
@@ -46,6 +48,8 @@ class ScoringPolicy(Record, Proposed):
     sha256 = models.CharField(max_length=64)
 
     class Meta:
+        """One number per policy of a brand; whoever proposed it does not approve it."""
+
         verbose_name = "scoring policy"
         constraints = [
             models.UniqueConstraint(

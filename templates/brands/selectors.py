@@ -63,7 +63,7 @@ def list_rules(actor: Actor, brand_id: UUID) -> tuple[RulesRecord, ...]:
 
 
 def current_scoring_policy(brand_id: UUID) -> ScoringPolicyRecord:
-    """Return the scoring policy that counts: the highest approved number. Raises: NoScoringPolicy."""
+    """Return the policy that counts: the highest approved number. Raises: NoScoringPolicy."""
     policy = (
         ScoringPolicy.objects.filter(brand_id=brand_id, approved_by__isnull=False)
         .order_by("-number")
@@ -78,7 +78,7 @@ def current_scoring_policy(brand_id: UUID) -> ScoringPolicyRecord:
 
 
 def get_scoring_policy(policy_id: UUID) -> ScoringPolicyRecord:
-    """Return one scoring policy, current or not: what an old image was judged by. Raises: NotFound."""
+    """Return one policy, current or not: what an old image was judged by. Raises: NotFound."""
     policy = ScoringPolicy.objects.filter(pk=policy_id).first()
     if policy is None:
         raise NotFound(_("No scoring policy has this id."), pointer="/policy_id")
@@ -105,7 +105,7 @@ def brand_record(brand: Brand) -> BrandRecord:
 
 
 def rules_record(rules: RuleSet) -> RulesRecord:
-    """Return the row as a frozen record. Raises: InvalidInput if the stored rules are unreadable."""
+    """Return the row as a frozen record. Raises: InvalidInput if its rules are unreadable."""
     return RulesRecord(
         id=rules.id,
         brand_id=rules.brand_id,

@@ -23,6 +23,7 @@ from templates.brands import scoring, screening, selectors
 from templates.brands.errors import AlreadyApproved, BrandExists
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
 from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyRecord
+from templates.brands.screening import Rule
 
 Version = TypeVar("Version", RuleSet, ScoringPolicy)
 
@@ -65,7 +66,7 @@ def create_brand(
 
 
 def propose_rules(
-    *, actor: Actor, brand_id: UUID, rules: Sequence[Mapping[str, Any]], now: datetime
+    *, actor: Actor, brand_id: UUID, rules: Sequence[Rule | Mapping[str, Any]], now: datetime
 ) -> RulesRecord:
     """Propose a brand's next set of rules; it counts only after somebody else approved it.
 
@@ -73,7 +74,7 @@ def propose_rules(
     """
     selectors.get_brand(actor, brand_id)
     require(actor, Permission.BRANDS_RULES_PROPOSE, Context(brand_id=brand_id))
-    written = screening.document_of(screening.rules_of([dict(rule) for rule in rules]))
+    written = screening.document_of(screening.rules_of(_as_data(rules)))
     with transaction.atomic():
         number = _next_number(RuleSet, brand_id)
         row = RuleSet.objects.create(
@@ -191,7 +192,7 @@ def _check_brand(*, slug: str, name: str, palette: Sequence[str]) -> None:
 
 def _next_number(model: type[RuleSet] | type[ScoringPolicy], brand_id: UUID) -> int:
     # Two proposals at once take their numbers one after the other.
-    Brand.objects.select_for_update().get(pk=brand_id)
+    Brand.objects.select_for_update(no_key=True).get(pk=brand_id)
     last = model.objects.filter(brand_id=brand_id).aggregate(last=Max("number"))["last"]
     return int(last or 0) + 1
 
@@ -206,7 +207,7 @@ def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime)
         Context(brand_id=row.brand_id, contributors=frozenset({row.proposed_by})),
     )
     # Approvals of one brand run one after the other, so that no older number wins over a newer.
-    Brand.objects.select_for_update().get(pk=row.brand_id)
+    Brand.objects.select_for_update(no_key=True).get(pk=row.brand_id)
     newer = model.objects.filter(
         brand_id=row.brand_id, number__gte=row.number, approved_by__isnull=False
     )
@@ -223,6 +224,12 @@ def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime)
         )
     row.approved_by, row.approved_at = actor.id, now
     return row
+
+
+def _as_data(rules: Sequence[Rule | Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        screening.document_of([rule])[0] if isinstance(rule, Rule) else dict(rule) for rule in rules
+    ]
 
 
 def _subject(kind: str, row: RuleSet | ScoringPolicy) -> SubjectRef:

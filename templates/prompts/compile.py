@@ -92,7 +92,7 @@ _VOWEL_SOUND = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The prompt as the model gets it, the variables with their defaults, and a digest of the text."""
+    """The prompt as the model gets it, the variables with their defaults, and its digest."""
 
     prompt: str
     negative: str
@@ -172,7 +172,7 @@ def validate_content(content: Mapping[str, Any]) -> None:
 
 
 def content_problems(content: object) -> list[Problem]:
-    """List what is wrong with a template's content; the finer rules follow once its shape is right."""
+    """List what is wrong with a content; the finer rules follow once its shape is right."""
     found = shapes.problems(shapes.load(CONTENT_SCHEMA), content) or [*_unwritable(content)]
     if found:
         return found
@@ -200,7 +200,7 @@ def content_problems(content: object) -> list[Problem]:
         Problem(
             shapes.pointer_to("schema", "properties", name, "minLength"),
             "minLength",
-            f"The variable {shapes.shown(name)} may be empty, which would leave a hole in the text: "
+            f"The variable {shapes.shown(name)} may be empty, which leaves a hole in the text: "
             'give it a minLength of 1, or write it as {{ name | prefixed(", ") }}.',
         )
         for name, declared in properties.items()
@@ -427,7 +427,7 @@ def _range_problems(content: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 f"/parameters/{name}/default",
                 "range",
-                f"The default of {shapes.shown(name)} must lie between its minimum and its maximum.",
+                f"The default of {shapes.shown(name)} must lie within its range.",
             )
 
 
@@ -497,16 +497,14 @@ def _text_fault(text: str) -> tuple[str, str] | None:
         return "maxLength", f"The text may have at most {MAX_TEXT} characters."
     hidden = next((c for c in text if _is_invisible(c)), None)
     if hidden is not None:
-        return (
-            "characters",
+        return "characters", (
             f"The text may not hold the invisible character U+{ord(hidden):04X}: "
-            "write it in one line of visible text.",
+            "write it in one line of visible text."
         )
     if any(mark in piece for piece in locked_pieces(text) for mark in _MARKS):
-        return (
-            "placeholder",
+        return "placeholder", (
             "Only {{ name }} and {{ name | filter }} may stand in a text; "
-            f"the filters are {', '.join(FILTERS)}.",
+            f"the filters are {', '.join(FILTERS)}."
         )
     return None
 

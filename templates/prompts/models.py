@@ -51,9 +51,7 @@ class TemplateVersion(Record):
 
         verbose_name = "template version"
         constraints = [
-            models.UniqueConstraint(
-                fields=["template", "number"], name="version_number_is_unique"
-            ),
+            models.UniqueConstraint(fields=["template", "number"], name="version_number_is_unique"),
             models.UniqueConstraint(
                 fields=["id", "template", "subject_id", "sha256"], name="version_has_one_content"
             ),

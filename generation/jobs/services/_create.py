@@ -49,7 +49,7 @@ def create_job(
             job_id=job_id,
             brand_id=brand_id,
             requester_id=actor.id,
-            index=index,
+            number=number,
             queue=profile.queue,
             prompt=item.prompt,
             negative_prompt=item.negative_prompt,
@@ -62,7 +62,7 @@ def create_job(
             hinted_at=now,
             created_at=now,
         )
-        for index, item in enumerate(items)
+        for number, item in enumerate(items, start=1)
     ]
     quota.reserve(
         item_ids=[row.id for row in rows],

@@ -249,7 +249,7 @@ def _open_case(
     review.open_case(
         actor=actor,
         subject_id=asset_id,
-        title=f"{item.job.template_name} · {item.index + 1}",
+        title=f"{item.job.template_name} · {item.number}",
         pins={
             "template_version": str(item.job.template_version_id),
             "scoring_policy": str(item.job.scoring_policy_id),

@@ -99,7 +99,19 @@ GUARDS = (
         condition=f"NEW.state = 'published' AND OLD.state <> 'published' AND {_RECEIPT}",
         message="a publication counts only with a receipt of its bytes",
     ),
+    guards.once(
+        "publishing_publication_once",
+        "publishing_publication",
+        ("release_id", "destination_id", "rendition", "attempt"),
+        "a delivery is attempted once under each number",
+    ),
     guards.append_only("publishing_receipt"),
+    guards.once(
+        "publishing_receipt_once",
+        "publishing_receipt",
+        ("publication_id",),
+        "a publication has one receipt",
+    ),
     guards.refuse_when(
         "publishing_receipt_same_bytes",
         "publishing_receipt",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -80,16 +81,16 @@ def seed(*, now: datetime) -> Seeded:
     """Bring the demo's people, brand, rules, templates, model, quota and destinations about."""
     passwords = _passwords(Path(settings.VAR) / "demo" / "people.json")
     _bootstrap(passwords, now)
-    ada, grace = _actor("ada"), _actor("grace")
+    ada, grace = people.get_actor_by_username("ada"), people.get_actor_by_username("grace")
     brand_id = _brand(ada, now)
     _members(ada, brand_id, passwords, now)
-    mona, max_ = _actor("mona"), _actor("max")
+    mona, max_ = people.get_actor_by_username("mona"), people.get_actor_by_username("max")
     _review_policies(mona, max_, brand_id, now)
     pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
     _rules(mona, max_, brand_id, pack, now)
     _profile(ada, grace, now)
     _templates(mona, max_, brand_id, pack, now)
-    _quota(ada, grace, brand_id, now)
+    _quota(ada, brand_id, now)
     destinations = _destinations(ada, grace, brand_id, now)
     return Seeded(brand_id, passwords, destinations)
 
@@ -107,7 +108,7 @@ def _passwords(path: Path) -> dict[str, str]:
 
 
 def _bootstrap(passwords: Mapping[str, str], now: datetime) -> None:
-    if people.find_user_by_username("ada") is None:
+    if not _exists("ada"):
         first, second = (NewPerson(p.username, p.name, passwords[p.username]) for p in ADMINS)
         accounts.bootstrap(actor=SYSTEM, first=first, second=second, now=now)
 
@@ -126,7 +127,7 @@ def _members(
     admin: Actor, brand_id: UUID, passwords: Mapping[str, str], now: datetime
 ) -> None:
     for person in MEMBERS:
-        if people.find_user_by_username(person.username) is not None:
+        if _exists(person.username):
             continue
         user = accounts.create_user(
             actor=admin,
@@ -265,27 +266,24 @@ def _templates(
         prompts.release_version(actor=author, version_id=version.id, now=now)
 
 
-def _quota(admin: Actor, other_admin: Actor, brand_id: UUID, now: datetime) -> None:
+def _quota(admin: Actor, brand_id: UUID, now: datetime) -> None:
     period = quota_selectors.period_of(now)
     profile = registry_selectors.current_profile(PROFILE)
-    holders = [("brand", brand_id), ("model", profile.id)]
+    holders: list[tuple[str, UUID, UUID | None]] = [
+        ("brand", brand_id, brand_id),
+        ("model", profile.id, None),
+    ]
     holders += [
-        ("user", user.id)
+        ("user", people.get_actor_by_username(person.username).id, brand_id)
         for person in MEMBERS
         if Role.MARKETER in person.roles
-        and (user := people.find_user_by_username(person.username)) is not None
     ]
-    for kind, holder_id in holders:
-        if not quota_selectors.has_account(kind, holder_id, brand_id, period):
-            quota.grant(
-                actor=admin,
-                holder_kind=kind,
-                holder_id=holder_id,
-                brand_id=brand_id,
-                period=period,
-                amount=IMAGES_A_MONTH,
-                now=now,
-            )
+    for kind, holder_id, in_brand in holders:
+        account: dict[str, Any] = {"holder_kind": kind, "holder_id": holder_id, "brand_id": in_brand}
+        try:
+            quota_selectors.balance(admin, period=period, **account)
+        except NotFound:
+            quota.grant(actor=admin, period=period, amount=IMAGES_A_MONTH, now=now, **account)
 
 
 def _destinations(
@@ -308,7 +306,7 @@ def _destinations(
         )
     present = {
         d.slug: d.id
-        for d in publishing_selectors.list_destinations(_actor("marta"), brand_id)
+        for d in publishing_selectors.list_destinations(people.get_actor_by_username("marta"), brand_id)
     }
     for kind, (name, config, credential_ref) in wanted.items():
         if kind in present:
@@ -328,8 +326,11 @@ def _destinations(
     return present
 
 
-def _actor(username: str) -> Actor:
-    user = people.find_user_by_username(username)
-    if user is None:
-        raise NotFound("The demo's people are not all there; seed again.", username=username)
-    return people.actor_for_id(user.id)
+
+
+def _exists(username: str) -> bool:
+    try:
+        people.get_actor_by_username(username)
+    except NotFound:
+        return False
+    return True

@@ -1,10 +1,10 @@
 """Engines are found by the pipeline class that they run."""
 
+import sys
 import types
 
 import pytest
 
-import generation.engines
 from generation.engines import registry
 from generation.engines.errors import UnknownPipeline
 from generation.engines.sd3 import StableDiffusion3Engine
@@ -27,9 +27,8 @@ class TestDiscover:
     def test_refuses_two_modules_for_one_pipeline(self, monkeypatch: pytest.MonkeyPatch) -> None:
         double = types.ModuleType("generation.engines.double")
         double.PIPELINE = "StableDiffusion3Pipeline"  # type: ignore[attr-defined]
-        monkeypatch.setitem(__import__("sys").modules, double.__name__, double)
+        monkeypatch.setitem(sys.modules, double.__name__, double)
         info = [types.SimpleNamespace(name=f"generation.engines.{n}") for n in ("double", "sd3")]
         monkeypatch.setattr(registry.pkgutil, "iter_modules", lambda *_: info)
         with pytest.raises(ValueError, match="both run StableDiffusion3Pipeline"):
             registry.discover.__wrapped__()
-        assert generation.engines.__path__

@@ -1,0 +1,261 @@
+"""Reads and writes starter packs: a folder of YAML files that people review before it is imported.
+
+A pack is data that somebody wrote by hand, so it is read strictly: no aliases, no tags, no double
+keys, only the types of JSON; everything is checked, and an error names the file, the place and the
+rule. What is written is what was read: reading, writing and reading again loses nothing.
+
+    product_studio/
+        README.md         what the pack is for
+        pack.yaml         name, description, palette
+        rules.yaml        the brand's rules (optional)
+        scoring.yaml      the brand's scoring policy (optional)
+        templates/*.yaml  one template each; the file's name is its slug
+"""
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from governance.kernel.errors import InvalidInput
+from templates.brands import scoring, screening, shapes
+from templates.brands.screening import Rule
+from templates.brands.shapes import Problem
+from templates.prompts import compile as compiling
+
+# The starter packs that come with the product.
+FOLDER = Path(__file__).resolve().parents[1] / "library"
+PACK_SCHEMA = Path(__file__).with_name("pack.schema.json")
+SCORING_SCHEMA = Path(__file__).with_name("scoring.schema.json")
+MAX_FILE_BYTES = 128 * 1024
+MAX_TEMPLATES = 200
+# The order in which a template is written: what it is, what it says, what may be chosen.
+_KEY_ORDER = (
+    "name",
+    "description",
+    "prompt",
+    "negative",
+    "schema",
+    "starter",
+    "sizes",
+    "parameters",
+    "profiles",
+    "notes",
+)
+_SCHEMA_ORDER = ("$schema", "type", "required", "additionalProperties", "properties")
+
+
+@dataclass(frozen=True, slots=True)
+class StarterTemplate:
+    """One template of a pack, ready to be drafted."""
+
+    slug: str
+    name: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StarterScoring:
+    """The scoring policy of a pack, ready to be proposed."""
+
+    advisory: bool
+    thresholds: Mapping[str, Mapping[str, float | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One folder of starters; `rules` is empty and `scoring` is None where the pack has none."""
+
+    slug: str
+    name: str
+    description: str
+    palette: tuple[str, ...]
+    templates: tuple[StarterTemplate, ...]
+    rules: tuple[Rule, ...]
+    scoring: StarterScoring | None
+
+
+def read_pack(folder: Path) -> Pack:
+    """Read and check a pack.
+
+    Raises: InvalidInput naming file and place; its facts' `errors` list everything that is wrong.
+    """
+    if not (folder / "pack.yaml").is_file():
+        raise InvalidInput(
+            f"{shapes.shown(folder.name)} is not a pack: it has no pack.yaml.",
+            pointer="/pack.yaml",
+            rule="required",
+        )
+    about = read_yaml(folder / "pack.yaml")
+    found = shapes.problems(shapes.load(PACK_SCHEMA), about, under="/pack.yaml")
+    rules = _optional(folder / "rules.yaml")
+    if rules is not None:
+        found += screening.rule_problems(rules, under="/rules.yaml")
+    judged = _optional(folder / "scoring.yaml")
+    if judged is not None:
+        found += _scoring_problems(judged)
+    paths = sorted((folder / "templates").glob("*.yaml"))
+    documents = {path.stem: read_yaml(path) for path in paths}
+    if not 1 <= len(documents) <= MAX_TEMPLATES:
+        found.append(
+            Problem("/templates", "minItems", f"A pack has 1 to {MAX_TEMPLATES} templates.")
+        )
+    for slug, document in documents.items():
+        found += _template_problems(slug, document)
+    shapes.require(found)
+    return Pack(
+        slug=folder.name,
+        name=about["name"],
+        description=about["description"],
+        palette=tuple(about["palette"]),
+        templates=tuple(
+            StarterTemplate(slug=slug, name=document["name"], content=document)
+            for slug, document in documents.items()
+        ),
+        rules=() if rules is None else screening.rules_of(rules),
+        scoring=None
+        if judged is None
+        else StarterScoring(
+            advisory=judged["advisory"], thresholds=scoring.thresholds_of(judged["thresholds"])
+        ),
+    )
+
+
+def read_template(path: Path) -> StarterTemplate:
+    """Read and check one template file. Raises: InvalidInput naming file and place."""
+    document = read_yaml(path)
+    shapes.require(_template_problems(path.stem, document))
+    return StarterTemplate(slug=path.stem, name=document["name"], content=document)
+
+
+def write_template(content: Mapping[str, Any]) -> str:
+    """Write a template as YAML that reads back to the same content, in the house's order."""
+    ordered = _in_order(content, _KEY_ORDER)
+    ordered["schema"] = _in_order(content["schema"], _SCHEMA_ORDER)
+    return yaml.dump(
+        ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88, indent=2
+    )
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML file strictly. Raises: InvalidInput naming the file and the line."""
+    pointer = f"/{path.name}"
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise InvalidInput(
+            f"{path.name} is larger than {MAX_FILE_BYTES} bytes.", pointer=pointer, rule="size"
+        )
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{path.name} is not UTF-8 text.", pointer=pointer, rule="encoding"
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = "" if mark is None else f", line {mark.line + 1}"
+        raise InvalidInput(
+            f"{path.name}{at}: {error.problem or 'this is not YAML'}.",
+            pointer=pointer,
+            rule="yaml",
+            line=None if mark is None else mark.line + 1,
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"{path.name} cannot be read as YAML.", pointer=pointer, rule="yaml"
+        ) from error
+
+
+def _optional(path: Path) -> Any:
+    return read_yaml(path) if path.is_file() else None
+
+
+def _scoring_problems(document: Any) -> list[Problem]:
+    found = shapes.problems(shapes.load(SCORING_SCHEMA), document, under="/scoring.yaml")
+    if not found:
+        found += scoring.threshold_problems(
+            document["thresholds"], under="/scoring.yaml/thresholds"
+        )
+    return found
+
+
+def _template_problems(slug: str, document: Any) -> list[Problem]:
+    under = shapes.pointer_to("templates", f"{slug}.yaml")
+    found = compiling.content_problems(document)
+    if isinstance(document, dict) and "name" not in document:
+        found = [*found, Problem("/name", "required", "“name” is missing.")]
+    return [
+        Problem(under + each.pointer, each.rule, f"{slug}.yaml: {each.detail}") for each in found
+    ]
+
+
+def _in_order(mapping: Mapping[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
+    known = {key: mapping[key] for key in order if key in mapping}
+    return known | {key: value for key, value in mapping.items() if key not in known}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the types of JSON only (the core schema of YAML 1.2), without aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Refuse aliases: a short file could become an endless document."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                None, None, "aliases (&, *) are not allowed here", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a key that stands there twice, and one that is not text."""
+        seen: set[str] = set()
+        for key_node, _value in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str) or key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {shapes.shown(key)} "
+                    + ("stands here twice" if key in seen else "is not text"),
+                    key_node.start_mark,
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _core_schema() -> dict[str, list[tuple[str, Any]]]:
+    """Return what a plain word may mean besides text: null, a truth, an integer, a float."""
+    resolvers: dict[str, list[tuple[str, Any]]] = {}
+    for tag, pattern, first in (
+        ("null", r"^(?:null|~|)$", ["n", "~", ""]),
+        ("bool", r"^(?:true|false)$", list("tf")),
+        ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+        (
+            "float",
+            r"^[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$",
+            list("-+0123456789"),
+        ),
+    ):
+        for c in first:
+            resolvers.setdefault(c, []).append((f"tag:yaml.org,2002:{tag}", re.compile(pattern)))
+    return resolvers
+
+
+_Loader.yaml_implicit_resolvers = _core_schema()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes prompts as folded blocks, and quotes whatever YAML 1.1 readers could take for a word."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class asks per value
+        """Write everything out: the reader takes no aliases."""
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text)
+
+
+_Dumper.add_representer(str, _represent_text)
