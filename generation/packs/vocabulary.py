@@ -6,7 +6,7 @@ from typing import Any
 from generation.weights import runtime
 
 # Words that starter prompts use; others are spelled out in bytes or characters.
-WORDS = (
+_WORD_LIST = (
     "a an and at by for from in of on the to with without no "
     "advertising background banner bottle bag box bright brand calm campaign chair clean clock "
     "close coffee color colors cup dark detail door family fresh front garden glass golden green "
@@ -16,7 +16,8 @@ WORDS = (
     "purple red round scene season sharp shoe shop side silver simple sky small soft space spring "
     "square studio style summer sun sunset table tea text top travel tree vase view wall warm "
     "watch water white window winter wood wooden yellow black blue beige grey autumn"
-).split()  # noqa: SIM905 - as a list, a hundred lines
+)
+WORDS = tuple(_WORD_LIST.split())
 
 CLIP_LENGTH = 77
 _WORD_END = "</w>"

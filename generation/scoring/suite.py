@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import generation.scoring
 from generation.scoring import technical
-from generation.scoring.protocol import Scorer, ScorerEntry, ScorerUnavailable
+from generation.scoring.protocol import Measurement, Scorer, ScorerEntry, ScorerUnavailable
 from generation.scoring.verdict import Measured
 from governance.kernel.errors import DomainError
 
@@ -74,11 +74,22 @@ def _find_kind(kind: str) -> ModuleType:
     return kinds[kind]
 
 
+def _require_measurement(said: object) -> Measurement:
+    """Insist on a measurement: a scorer from elsewhere may answer in another shape.
+
+    Raises: TypeError.
+    """
+    if not isinstance(said, Measurement):
+        message = f"a scorer returned {type(said).__name__}, not a Measurement"
+        raise TypeError(message)
+    return said
+
+
 def _measure(scorer: Scorer, image: "Image", prompt: str) -> Measured:
     """Run one scorer in isolation: whatever it raises becomes a recorded reason."""
     measurement, reason = None, None
     try:
-        measurement = scorer.score(image, prompt)
+        measurement = _require_measurement(scorer.score(image, prompt))
     except DomainError as error:
         reason = error.detail
         logger.warning(

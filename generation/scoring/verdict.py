@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
 
 from generation.scoring.protocol import Direction, Measurement
 from governance.kernel.errors import InvalidInput
@@ -124,7 +124,7 @@ def _judge_scorer(scorer: str, measured: list[Measured], policy: ScoringRules) -
         verdict = _compare(value, said.higher_is, rule, advisory=policy.advisory)
     return JudgedScore(
         scorer,
-        value if value is None or math.isfinite(value) else None,
+        value if _is_number(value) else None,
         threshold,
         verdict,
         reason,
@@ -139,7 +139,7 @@ def _reason_to_hold(said: Measured, rule: Rule | None) -> str | None:
     if said.measurement is None:
         return said.reason or "The scorer did not measure."
     value = said.measurement.value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not _is_number(value):
         return "The score is not a finite number."
     least, most = said.range
     if not least <= value <= most:
@@ -172,11 +172,7 @@ def _read_rule(scorer: str, data: object) -> Rule:
             rule="unknown",
         )
     threshold = data.get("threshold")
-    if (
-        isinstance(threshold, bool)
-        or not isinstance(threshold, int | float)
-        or not math.isfinite(threshold)
-    ):
+    if not _is_number(threshold):
         raise InvalidInput(
             "The threshold must be a finite number.", pointer=f"{pointer}/threshold", rule="type"
         )
@@ -188,3 +184,12 @@ def _read_rule(scorer: str, data: object) -> Rule:
     if not isinstance(version, str) or not version:
         raise InvalidInput("The version must be a text.", pointer=f"{pointer}/version", rule="type")
     return Rule(float(threshold), Verdict(severity), version)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a finite number, as opposed to a truth value or a text of one.
+
+    >>> [_is_number(value) for value in (0.5, 1, True, "1", math.nan, None)]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)

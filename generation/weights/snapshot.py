@@ -2,11 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any
 
 from governance.kernel.digests import canonical_json, sha256_hex
 from governance.kernel.errors import DomainError
@@ -14,8 +13,8 @@ from governance.kernel.errors import DomainError
 # Formats that hold numbers or text and cannot run code when they are read.
 INERT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".md"})
 
-# A configuration is read to look for references to code; a longer JSON file is a vocabulary.
-_CONFIG_BYTES_MAX = 1024 * 1024
+# With these keys a configuration names modules to import.
+_CODE_KEYS = frozenset({"auto_map", "custom_pipeline", "custom_pipelines"})
 
 
 class SnapshotMissing(DomainError):
@@ -160,7 +159,7 @@ def _refuse_active(path: Path, relative: str, folder: Path) -> None:
             folder=str(folder),
             path=relative,
         )
-    if path.suffix.lower() == ".json" and path.stat().st_size <= _CONFIG_BYTES_MAX:
+    if path.suffix.lower() == ".json":
         reference = _code_reference(_read_json(path, relative, folder))
         if reference:
             raise UnsafeSnapshot(
@@ -188,26 +187,29 @@ def _read_json(path: Path, relative: str, folder: Path) -> object:
 def _code_reference(config: object) -> str | None:
     """Return the key with which a configuration would make the loading code fetch more code.
 
-    `auto_map` and `custom_pipeline` name modules to import; an attention implementation with a
-    slash is a repository of kernels.
+    An attention implementation with a slash is a repository of kernels. A vocabulary may hold such
+    a word as a token, whose value is a number. Any depth, so that nesting hides nothing.
 
     >>> _code_reference({"auto_map": {"AutoModel": "modeling.Evil"}})
     'auto_map'
     >>> _code_reference({"text": {"_attn_implementation": "someone/kernels"}})
     '_attn_implementation'
-    >>> _code_reference({"_attn_implementation": "sdpa", "layers": [1, 2]}) is None
+    >>> _code_reference({"_attn_implementation": "sdpa", "vocab": {"auto_map": 5}}) is None
     True
     """
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if key in {"auto_map", "custom_pipeline", "custom_pipelines"} and value:
-                return str(key)
-            if "attn_implementation" in str(key) and "/" in str(value):
-                return str(key)
-    nested: Any = config.values() if isinstance(config, Mapping) else config
-    if isinstance(nested, str) or not hasattr(nested, "__iter__"):
-        return None
-    return next((found for item in nested if (found := _code_reference(item))), None)
+    waiting: list[object] = [config]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+            for key, inner in value.items():
+                if key in _CODE_KEYS and inner and not isinstance(inner, int | float):
+                    return str(key)
+                if "attn_implementation" in key and "/" in str(inner):
+                    return str(key)
+    return None
 
 
 def _list_suffixes() -> str:

@@ -1,4 +1,4 @@
-"""The exact bytes of an entry: one canonical JSON object per act, at most 16 KiB, never re-encoded."""
+"""The exact bytes of an entry: one canonical JSON object, at most 16 KiB, never re-encoded."""
 
 import base64
 import math

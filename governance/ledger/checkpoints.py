@@ -87,7 +87,7 @@ class CheckpointSigner:
 
     def _origin(self) -> str:
         try:
-            return notes.checked_name(self._memory()["origin"])
+            return notes.checked_name(self._memory()["origin"] or "")
         except MalformedNote as error:
             raise CheckpointKeyUnsafe("The signer's memory names no log.") from error
 

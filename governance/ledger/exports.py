@@ -18,9 +18,9 @@ def tile_path(level: int | str, number: int, width: int) -> str:
 
 
 def bundle(entries: list[bytes]) -> bytes:
-    """Join entries, each after its length as two bytes.
+    r"""Join entries, each after its length as two bytes.
 
     >>> bundle([b"a", b"bc"])
-    b'\\x00\\x01a\\x00\\x02bc'
+    b'\x00\x01a\x00\x02bc'
     """
     return b"".join(len(entry).to_bytes(LENGTH_BYTES, "big") + entry for entry in entries)

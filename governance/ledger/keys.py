@@ -47,7 +47,10 @@ def make_checkpoint_key(folder: Path, origin: str) -> VerifierKey:
 
 
 def read_private(path: Path) -> bytes:
-    """Read a file that only its owner may reach. Raises: CheckpointKeyMissing, CheckpointKeyUnsafe."""
+    """Read a file that only its owner may reach.
+
+    Raises: CheckpointKeyMissing, CheckpointKeyUnsafe.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode

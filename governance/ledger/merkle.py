@@ -13,7 +13,7 @@ TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
-# Reads the hashes of tile (level, number), at least as many as the tree of the asked size has there.
+# Reads the hashes of tile (level, number): all that the tree of the asked size has there.
 ReadTile = Callable[[int, int], bytes]
 
 
@@ -31,9 +31,9 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """Hash two children as their parent.
+    r"""Hash two children as their parent.
 
-    >>> node_hash(leaf_hash(b""), leaf_hash(b"\\x00")).hex()[:16]
+    >>> node_hash(leaf_hash(b""), leaf_hash(b"\x00")).hex()[:16]
     'fac54203e7cc696c'
     """
     return hashlib.sha256(b"\x01" + left + right).digest()
@@ -212,10 +212,8 @@ def extends(old: int, new: int, path: Sequence[bytes], old_root: bytes, new_root
     """
     if not 0 <= old <= new or any(len(step) != HASH_BYTES for step in path):
         return False
-    if old == 0:
-        return not path and old_root == EMPTY_ROOT
-    if old == new:
-        return not path and old_root == new_root
+    if old in (0, new):
+        return not path and old_root == (new_root if old else EMPTY_ROOT)
     steps = list(path)
     if old & (old - 1) == 0:
         steps.insert(0, old_root)

@@ -107,7 +107,7 @@ def get_entry(entry_id: UUID, *, actor: Actor) -> EntryRecord:
     return _record(entry)
 
 
-def list_entries(  # noqa: PLR0913 (each is one filter of the auditor's screen)
+def list_entries(
     *,
     actor: Actor,
     after: UUID | None = None,
@@ -203,7 +203,7 @@ def root_at(size: int) -> bytes:
 
 
 def oldest_pending_at() -> datetime | None:
-    """Return since when the oldest entry waits for its leaf (the merge delay); None if none does."""
+    """Return since when the oldest entry waits for its leaf; None if none waits."""
     return (
         Entry.objects.filter(pending__isnull=False)
         .order_by("created_at")

@@ -76,7 +76,7 @@ def load_signer(folder: Path) -> FileSigner:
         message = "The signing key does not belong to the first certificate of the chain."
         raise SignerUnusable(message, path=str(key_path))
     _require_leaf_first(chain)
-    return FileSigner(chain_pem=chain_pem, _key=key)
+    return FileSigner(chain_pem=_pem(chain), _key=key)
 
 
 def load_anchors(folder: Path) -> bytes:
@@ -86,11 +86,16 @@ def load_anchors(folder: Path) -> bytes:
     """
     anchors = _read(folder / ANCHORS_NAME)
     try:
-        x509.load_pem_x509_certificates(anchors)
+        return _pem(x509.load_pem_x509_certificates(anchors))
     except ValueError as error:
         message = "The trust anchors are not readable PEM certificates."
         raise SignerUnusable(message, path=str(folder / ANCHORS_NAME)) from error
-    return anchors
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> bytes:
+    """Write certificates alone: what else a PEM file holds is not passed on."""
+    pem = serialization.Encoding.PEM
+    return b"".join(certificate.public_bytes(pem) for certificate in certificates)
 
 
 def _require_leaf_first(chain: Sequence[x509.Certificate]) -> None:

@@ -57,7 +57,9 @@ _UNMOVED = " AND ".join(
 _EXPLAINED = (
     "NEW.entries = OLD.entries + 1 AND EXISTS (SELECT 1 FROM quota_entry e "
     "WHERE e.account_id = NEW.id AND e.number = NEW.entries AND "
-    + " AND ".join(f"NEW.{column} = OLD.{column} + {delta}" for column, delta in _delta("e").items())
+    + " AND ".join(
+        f"NEW.{column} = OLD.{column} + {delta}" for column, delta in _delta("e").items()
+    )
     + ")"
 )
 

@@ -62,9 +62,7 @@ def check_books() -> list[Discrepancy]:
     accounts = (
         Account.objects.annotate(
             says_granted=_sum(EntryKind.GRANT),
-            says_reserved=_sum(EntryKind.RESERVE)
-            - _sum(EntryKind.SETTLE)
-            - _sum(EntryKind.REFUND),
+            says_reserved=_sum(EntryKind.RESERVE) - _sum(EntryKind.SETTLE) - _sum(EntryKind.REFUND),
             says_spent=_sum(EntryKind.SETTLE),
             says_entries=Count("lines"),
             says_last=Coalesce(Max("lines__number"), 0),

@@ -214,9 +214,7 @@ def _not_reserved(item_ids: Sequence[UUID]) -> list[UUID]:
     return [item_id for item_id, reserved in known.items() if not reserved]
 
 
-def _check_room(
-    holder_kind: HolderKind, account: Account | None, asked: int, period: str
-) -> None:
+def _check_room(holder_kind: HolderKind, account: Account | None, asked: int, period: str) -> None:
     granted, reserved, spent = (
         (account.granted, account.reserved, account.spent) if account else (0, 0, 0)
     )

@@ -4,18 +4,17 @@ A release names an approval of exactly its reviewed bytes, the case still stands
 ledger entry lies under a signed checkpoint: proof before publish.
 """
 
-from governance.tables.guards import append_only, composite_key, refuse_when
+from governance.tables.guards import append_only, composite_key, once, refuse_when
 
 _CASE_OF_RELEASE = "(SELECT case_id::text FROM review_approval WHERE id = NEW.approval_id)"
 
 GUARDS = (
     append_only("release_release"),
-    refuse_when(
+    once(
         "release_release_once",
         "release_release",
-        event="INSERT",
-        condition="EXISTS (SELECT 1 FROM release_release WHERE approval_id = NEW.approval_id)",
-        message="an approval is released once",
+        ("approval_id",),
+        "an approval is released once",
     ),
     composite_key(
         "release_release",

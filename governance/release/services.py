@@ -63,9 +63,8 @@ def record_release(
 ) -> ReleaseRecord:
     """Record that an approval's bytes were marked and may be published, with their passport.
 
-    `release_id` is the caller's, because the passport names it.
-
-    The same marked bytes again return the release that is there; its first passport stays.
+    `release_id` is the caller's, because the passport names it; the same marked bytes again return
+    the release that is there, and its first passport stays.
     Raises: NotPermitted for anybody but the system, NotFound, InvalidInput, NotProven,
     ReleaseDiffers; IllegalTransition if the case is voided.
     """

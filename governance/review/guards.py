@@ -9,27 +9,15 @@ has its own refusal on insert.
 
 from governance.review.states import REVIEW_CASE, CaseState
 from governance.tables.guards import (
-    Guard,
     append_only,
     composite_key,
     frozen,
     never_deleted,
+    once,
     refuse_when,
 )
 
 _SUBJECT_LOCK = "NEW.subject_id::text"
-
-
-def _once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guard:
-    """Refuse an INSERT whose unique key is taken, so that REPLACE cannot take its place."""
-    same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
-    return refuse_when(
-        name,
-        table,
-        event="INSERT",
-        condition=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
-        message=message,
-    )
 
 
 def _lacks_quorum(stages: str, *, case: str, policy: str, sha256: str) -> str:
@@ -56,7 +44,7 @@ SUBJECT_GUARDS = (
     append_only("review_subject"),
     append_only("review_contribution"),
     composite_key("review_contribution", ("subject_id",), "review_subject", ("id",)),
-    _once(
+    once(
         "review_contribution_once",
         "review_contribution",
         ("subject_id", "actor_id", "part"),
@@ -87,7 +75,7 @@ POLICY_GUARDS = (
         "proposed_by",
         "created_at",
     ),
-    _once(
+    once(
         "review_policy_once",
         "review_policy",
         ("brand_id", "subject_kind", "number"),
@@ -124,7 +112,7 @@ POLICY_GUARDS = (
     ),
     append_only("review_stage"),
     composite_key("review_stage", ("policy_id",), "review_policy", ("id",)),
-    _once(
+    once(
         "review_stage_once",
         "review_stage",
         ("policy_id", "position"),
@@ -241,7 +229,7 @@ DECISION_GUARDS = (
     composite_key(
         "review_decision", ("stage_id", "policy_id"), "review_stage", ("id", "policy_id")
     ),
-    _once(
+    once(
         "review_decision_once",
         "review_decision",
         ("case_id", "reviewer_id"),
@@ -280,8 +268,8 @@ APPROVAL_GUARDS = (
         ("id", "subject_id", "sha256", "policy_id"),
     ),
     composite_key("review_approval", ("entry_id",), "ledger_entry", ("id",)),
-    _once("review_approval_once", "review_approval", ("case_id",), "a case has one approval"),
-    _once(
+    once("review_approval_once", "review_approval", ("case_id",), "a case has one approval"),
+    once(
         "review_approval_own_entry",
         "review_approval",
         ("entry_id",),

@@ -1,4 +1,4 @@
-"""The bytes of sealed text: version, key id, nonce, AES-256-GCM ciphertext; altered bytes never open.
+"""The bytes of sealed text: version, key id, nonce, AES-256-GCM; altered bytes never open.
 
 The associated data binds the purpose, the person and the key, so that a sealed text cannot be
 moved to another column or claimed for somebody else.

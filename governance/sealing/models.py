@@ -18,6 +18,7 @@ class PersonKey(models.Model):
     # Keys come into being on first use, deep inside other acts: bookkeeping, never evidence.
     created_at = models.DateTimeField(db_default=Now())
     destroyed_at = models.DateTimeField(null=True)
+    destroyed_by = models.UUIDField(null=True)
 
     class Meta:
         constraints = [
@@ -28,8 +29,12 @@ class PersonKey(models.Model):
             ),
             models.CheckConstraint(
                 name="destroyed_key_is_gone",
-                condition=models.Q(destroyed_at__isnull=True, wrapped__isnull=False)
-                | models.Q(destroyed_at__isnull=False, wrapped__isnull=True),
+                condition=models.Q(
+                    destroyed_at__isnull=True, destroyed_by__isnull=True, wrapped__isnull=False
+                )
+                | models.Q(
+                    destroyed_at__isnull=False, destroyed_by__isnull=False, wrapped__isnull=True
+                ),
             ),
         ]
         indexes = [models.Index(name="personkey_person", fields=["person_id"])]

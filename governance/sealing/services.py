@@ -73,7 +73,8 @@ def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey
         return DestroyedKey(person_id, None)
     held.wrapped = None
     held.destroyed_at = now
-    held.save(update_fields=["wrapped", "destroyed_at"])
+    held.destroyed_by = actor.id
+    held.save(update_fields=["wrapped", "destroyed_at", "destroyed_by"])
     return DestroyedKey(person_id, held.id)
 
 

@@ -283,7 +283,8 @@ def _catalogue(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
         cursor.execute(
             "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
             "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND n.nspname = current_schema()"
+            "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND n.nspname = current_schema() "
+            "AND 'search_path=public, pg_temp' = ANY(p.proconfig)"
         )
         found: dict[tuple[str, str], Any] = {
             ("trigger", name): source for name, source in cursor.fetchall()
@@ -299,7 +300,9 @@ def _catalogue(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
 def _postgresql_trigger(name: str, table: str, when: str, per: str, body: str) -> tuple[Piece, ...]:
     function = f"{name}_fn"
     create = (
-        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $guard$"
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql "
+        # Else a temporary table of the same name would be asked in place of the real one.
+        "SET search_path = public, pg_temp AS $guard$"
         f"{body}$guard$\n--\n"
         f"CREATE TRIGGER {name} {when} ON {table} FOR EACH {per} EXECUTE FUNCTION {function}()"
     )

@@ -1,4 +1,4 @@
-"""The shape of a scoring policy's thresholds; pure, and strict: what is unreadable judges nothing."""
+"""The shape of a scoring policy's thresholds; pure: what is unreadable judges nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -94,13 +94,14 @@ def _problems_of(error: ValidationError, under: str) -> Iterator[Problem]:
     here = [*error.absolute_path]
     rule = str(error.validator)
     limit: Any = error.validator_value
+    instance: Any = error.instance
     if rule == "required":
         for name in limit:
-            if name not in error.instance:
+            if name not in instance:
                 yield Problem(under + pointer_to(*here, name), rule, f"{shown(name)} is missing.")
     elif rule == "additionalProperties" and limit is False:
         schema: Mapping[str, Any] = error.schema if isinstance(error.schema, Mapping) else {}
-        for name in error.instance:
+        for name in instance:
             if name not in schema.get("properties", {}):
                 short = str(name)[:MAX_SHOWN]
                 yield Problem(

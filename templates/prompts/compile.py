@@ -317,10 +317,11 @@ def _render(text: str, values: Mapping[str, str]) -> str:
     return _parsed(text).render(values)
 
 
-def _as_text(value: object) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
-    return rfc8785.dumps(value).decode("ascii")  # type: ignore[arg-type]
+    written: bytes = rfc8785.dumps(value)
+    return written.decode("ascii")
 
 
 def _value_problem(pointer: str, value: object) -> Problem | None:

@@ -4,6 +4,8 @@ On SQLite a REPLACE removes rows through any unique index without asking the del
 each unique key has its own refusal on insert.
 """
 
+# ruff: noqa: S608 - the SQL here is made of our own constants
+
 from governance.tables.guards import (
     Guard,
     append_only,

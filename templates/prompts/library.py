@@ -45,6 +45,22 @@ _KEY_ORDER = (
     "profiles",
     "notes",
 )
+_VARIABLE_ORDER = (
+    "type",
+    "title",
+    "description",
+    "enum",
+    "x-free-text",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "default",
+    "examples",
+)
+_SIZE_ORDER = ("width", "height", "label")
+_PARAMETER_ORDER = ("steps", "guidance")
+_RANGE_ORDER = ("minimum", "maximum", "default")
 _SCHEMA_ORDER = ("$schema", "type", "required", "additionalProperties", "properties")
 
 
@@ -135,8 +151,22 @@ def write_template(content: Mapping[str, Any]) -> str:
     """Write a template as YAML that reads back to the same content, in the house's order."""
     ordered = _in_order(content, _KEY_ORDER)
     ordered["schema"] = _in_order(content["schema"], _SCHEMA_ORDER)
+    properties = content["schema"]["properties"]
+    ordered["schema"]["properties"] = {
+        name: _in_order(declared, _VARIABLE_ORDER) for name, declared in properties.items()
+    }
+    ordered["starter"] = _in_order(content["starter"], tuple(properties))
+    ordered["sizes"] = [_in_order(size, _SIZE_ORDER) for size in content["sizes"]]
+    ordered["parameters"] = {
+        name: _in_order(content["parameters"][name], _RANGE_ORDER) for name in _PARAMETER_ORDER
+    }
+    for key, style in (("description", _Folded), ("prompt", _Folded), ("negative", _Folded)):
+        if ordered.get(key):
+            ordered[key] = style(ordered[key])
+    if ordered.get("notes"):
+        ordered["notes"] = _Literal(ordered["notes"])
     return yaml.dump(
-        ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=88, indent=2
+        ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=92, indent=2
     )
 
 
@@ -202,7 +232,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Refuse aliases: a short file could become an endless document."""
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
                 None, None, "aliases (&, *) are not allowed here", event.start_mark
             )
@@ -225,37 +255,50 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _core_schema() -> dict[str, list[tuple[str, Any]]]:
-    """Return what a plain word may mean besides text: null, a truth, an integer, a float."""
-    resolvers: dict[str, list[tuple[str, Any]]] = {}
-    for tag, pattern, first in (
-        ("null", r"^(?:null|~|)$", ["n", "~", ""]),
-        ("bool", r"^(?:true|false)$", list("tf")),
-        ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
-        (
-            "float",
-            r"^[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$",
-            list("-+0123456789"),
-        ),
-    ):
-        for c in first:
-            resolvers.setdefault(c, []).append((f"tag:yaml.org,2002:{tag}", re.compile(pattern)))
-    return resolvers
+# What a plain word may mean besides text: null, a truth, an integer, a float.
+_PLAIN_WORDS = (
+    ("null", re.compile(r"(?:null|~|)$"), ["n", "~", ""]),
+    ("bool", re.compile(r"(?:true|false)$"), list("tf")),
+    ("int", re.compile(r"[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")),
+    (
+        "float",
+        re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"),
+        list("-+0123456789"),
+    ),
+)
+_Loader.yaml_implicit_resolvers = {}
 
 
-_Loader.yaml_implicit_resolvers = _core_schema()
+class _Folded(str):
+    """Text to be written as a folded block."""
+
+    __slots__ = ()
+
+
+class _Literal(str):
+    """Text to be written line by line."""
+
+    __slots__ = ()
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes prompts as folded blocks, and quotes whatever YAML 1.1 readers could take for a word."""
+    """Quotes whatever a reader of YAML 1.1 or 1.2 could take for something else than text."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class asks per value
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         """Write everything out: the reader takes no aliases."""
         return True
 
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        """Indent lists below their key."""
+        super().increase_indent(flow, indentless=False)
 
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text)
 
-
-_Dumper.add_representer(str, _represent_text)
+for _name, _pattern, _first in _PLAIN_WORDS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", _pattern, _first)
+_Dumper.add_representer(
+    _Folded, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style=">")
+)
+_Dumper.add_representer(
+    _Literal, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+)

@@ -1,6 +1,5 @@
 """Reads of templates, as frozen records; every content is checked against its digest when read."""
 
-import json
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,6 +11,7 @@ from governance.kernel.errors import NotFound
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
+from templates.prompts import content as contents
 from templates.prompts.errors import ContentBroken, NothingReleased
 from templates.prompts.models import PromptTemplate, TemplateRelease, TemplateVersion
 from templates.prompts.records import TemplateRecord, VersionRecord
@@ -111,7 +111,7 @@ def version_record(version: TemplateVersion) -> VersionRecord:
             ),
             version_id=str(version.id),
         )
-    content = json.loads(version.canonical)
+    content = contents.restore(version.canonical)
     return VersionRecord(
         id=version.id,
         template_id=version.template_id,

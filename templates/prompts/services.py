@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
-from governance.kernel.digests import canonical_json, sha256_hex
+from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.ids import uuid7
 from governance.kernel.subjects import SubjectRef
@@ -28,6 +28,7 @@ from governance.sealing import services as sealing
 from governance.tables.records import move
 from templates.brands import selectors as brands
 from templates.prompts import compile as compiling
+from templates.prompts import content as contents
 from templates.prompts import selectors
 from templates.prompts.errors import NotReviewed, ReasonRequired
 from templates.prompts.library import Pack
@@ -75,9 +76,8 @@ def draft_version(
             pointer="/slug",
             rule="pattern",
         )
-    whole = {**content, "name": name}
-    compiling.validate_content(whole)
-    canonical = canonical_json(whole)
+    compiling.validate_content({**content, "name": name})
+    canonical = contents.canonical(content, name=name)
     sha256 = sha256_hex(canonical)
     with transaction.atomic():
         template, _made = PromptTemplate.objects.get_or_create(
@@ -211,7 +211,7 @@ def import_pack(*, actor: Actor, brand_id: UUID, pack: Pack, now: datetime) -> t
     with transaction.atomic():
         for starter in pack.templates:
             newest = selectors.find_newest_version(actor, brand_id, starter.slug)
-            written = canonical_json({**starter.content, "name": starter.name})
+            written = contents.canonical(starter.content, name=starter.name)
             if newest is not None and newest.sha256 == sha256_hex(written):
                 outcomes.append(Imported(newest, "unchanged"))
                 continue

@@ -10,10 +10,9 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
-
 from imprimatur.publishing.destinations import registry
 from imprimatur.publishing.destinations.protocol import Destination
+from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
 
@@ -59,9 +58,7 @@ def moto_endpoint() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def moto_bucket(moto_endpoint: str) -> Iterator[Place]:
-    yield from _bucket(
-        moto_endpoint, {"access_key_id": "anybody", "secret_access_key": "anything"}
-    )
+    yield from _bucket(moto_endpoint, {"access_key_id": "anybody", "secret_access_key": "anything"})
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,9 @@
-"""What every destination must do, shown on each kind and on a real S3 service where there is one."""
+"""What every destination must do, shown on each kind, and on a real S3 where there is one."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from governance.kernel.digests import sha256_hex
-from governance.kernel.errors import InvalidInput
 from imprimatur.publishing.destinations.protocol import (
     Delivered,
     DeliveryCorrupt,
@@ -15,6 +12,9 @@ from imprimatur.publishing.destinations.protocol import (
     DestinationConflict,
     DestinationRefused,
 )
+
+from governance.kernel.digests import sha256_hex
+from governance.kernel.errors import InvalidInput
 from tests.contract.conftest import Place
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + os.urandom(70_000)
@@ -70,9 +70,7 @@ class TestPut:
             deliveries = set(pool.map(lambda _: put(destination), range(6)))
         assert len(deliveries) == 1
 
-    def test_refuses_bytes_that_are_not_the_recorded_ones(
-        self, destination: Destination
-    ) -> None:
+    def test_refuses_bytes_that_are_not_the_recorded_ones(self, destination: Destination) -> None:
         with pytest.raises(DeliveryCorrupt):
             destination.put(
                 KEY, OTHER_IMAGE, sha256=sha256_hex(IMAGE), media_type="image/png", metadata={}
@@ -84,9 +82,7 @@ class TestPut:
         with pytest.raises(InvalidInput):
             put(destination, key="../image.png")
 
-    def test_refuses_metadata_that_would_not_arrive_as_sent(
-        self, destination: Destination
-    ) -> None:
+    def test_refuses_metadata_that_would_not_arrive_as_sent(self, destination: Destination) -> None:
         with pytest.raises(InvalidInput):
             destination.put(
                 KEY,
@@ -145,9 +141,7 @@ class TestS3Object:
         found: Place = request.getfixturevalue(f"{request.param}_place")
         return found
 
-    def test_carries_type_digest_and_metadata(
-        self, place: Place, destination: Destination
-    ) -> None:
+    def test_carries_type_digest_and_metadata(self, place: Place, destination: Destination) -> None:
         put(destination)
         head = place.client.head_object(
             Bucket=place.config["bucket"], Key=f"{place.config['prefix']}/{KEY}"
@@ -159,9 +153,7 @@ class TestS3Object:
             "asset-id": "0199-b",
         }
 
-    def test_is_not_believed_for_its_metadata(
-        self, place: Place, destination: Destination
-    ) -> None:
+    def test_is_not_believed_for_its_metadata(self, place: Place, destination: Destination) -> None:
         place.client.put_object(
             Bucket=place.config["bucket"],
             Key=f"{place.config['prefix']}/{KEY}",

@@ -165,6 +165,7 @@ def released(team: Team, case: CaseRecord, folder: Path) -> ReleaseRecord:
     checkpoint(folder)
     return release.record_release(
         actor=SYSTEM,
+        release_id=uuid7(),
         approval_id=approval_id,
         marked_sha256=sha256_hex(b"marked" + case.id.bytes),
         media_type="image/png",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import services as ledger
@@ -19,7 +20,7 @@ from governance.quota import selectors, services
 from governance.quota.models import Account, Entry
 from governance.tables import guards
 from tests import databases
-from tests.factories.quota import NOW, Holders, holders, platform_admin
+from tests.factories.quota import NOW, Holders, holders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,9 +54,7 @@ class Books:
             "settled_item": literal(self.settled_item),
             "admin": literal(self.held.admin.id),
             "user": literal(account.holder_id),
-            "grant_record": literal(
-                Entry.objects.get(account=account, kind="grant").recorded_as
-            ),
+            "grant_record": literal(Entry.objects.get(account=account, kind="grant").recorded_as),
             "fresh": literal(uuid7()),
             "stranger": literal(uuid7()),
             "next": account.entries + 1,
@@ -77,7 +76,9 @@ def literal(value):
 def entry(kind, *, amount=1, item="{fresh}", number="{next}", account="{account}", **more):
     """Write the INSERT of one entry, in the attacks' words."""
     given = {"granted_by": "NULL", "recorded_as": "NULL", "id": "{stranger}"} | more
-    return INSERT.format(kind=kind, amount=amount, item=item, number=number, account=account, **given)
+    return INSERT.format(
+        kind=kind, amount=amount, item=item, number=number, account=account, **given
+    )
 
 
 def execute(sql):
@@ -91,12 +92,13 @@ def without(*names):
     """Work as the owner without these guards; then empty the tables and put the guards back."""
     taken = [guard for guard in quota_guards.GUARDS if guard.name in names]
     assert len(taken) == len(names), names
-    with databases.as_owner():
-        guards.drop(connection, iter(taken))
-        try:
+    try:
+        with databases.as_owner():
+            guards.drop(connection, iter(taken))
             yield
-        finally:
-            databases.reset()
+    finally:
+        databases.reset()
+        with databases.as_owner():
             guards.install(connection)
     assert guards.missing(connection) == []
 
@@ -142,8 +144,14 @@ ATTACKS = {
         " {fresh}, {brand}, 'image', '2026-11', 1000, 0, 0, 0)",
         ["quota_account_opens_empty"],
     ),
-    "edit an entry": ("UPDATE quota_entry SET amount = 1000 WHERE kind = 'grant'", ["quota_entry_append_only"]),
-    "delete an entry": ("DELETE FROM quota_entry WHERE kind = 'settle'", ["quota_entry_append_only"]),
+    "edit an entry": (
+        "UPDATE quota_entry SET amount = 1000 WHERE kind = 'grant'",
+        ["quota_entry_append_only"],
+    ),
+    "delete an entry": (
+        "DELETE FROM quota_entry WHERE kind = 'settle'",
+        ["quota_entry_append_only"],
+    ),
     "upsert an entry": (
         entry("refund", item="{open_item}", amount=2, number="1")
         + " ON CONFLICT (account_id, number) DO UPDATE SET amount = 1000",
@@ -199,7 +207,10 @@ SQLITE_ATTACKS = {
     ),
 }
 POSTGRESQL_ATTACKS = {
-    "empty the books": ("TRUNCATE quota_entry, quota_account", ["quota_entry_append_only", "quota_account_never_deleted"]),
+    "empty the books": (
+        "TRUNCATE quota_entry, quota_account",
+        ["quota_entry_append_only", "quota_account_never_deleted"],
+    ),
 }
 
 
@@ -209,7 +220,7 @@ def attack(sql, fences):
     words = books.words()
     with transaction.atomic():
         own = ledger.append(
-            actor=platform_admin().__class__(id=books.account.holder_id, is_platform_admin=True),
+            actor=Actor(books.account.holder_id, is_platform_admin=True),
             event="quota.account.granted",
             subject=SubjectRef("quota_account", books.account.id),
             now=NOW,
@@ -294,18 +305,37 @@ class TestAttacks:
             pytest.skip("only PostgreSQL looks up tables by a path")
         books = Books()
         before = books.state()
-        with pytest.raises(DatabaseError, match="imprimatur"), transaction.atomic():
-            execute("CREATE TEMP TABLE quota_entry (LIKE public.quota_entry) ON COMMIT DROP")
-            execute(
-                "INSERT INTO pg_temp.quota_entry SELECT * FROM public.quota_entry "
-                "WHERE kind = 'grant'"
-            )
-            execute(f"UPDATE pg_temp.quota_entry SET amount = 1000, number = {books.account.entries + 1}")
-            execute(
-                "UPDATE public.quota_account SET granted = granted + 1000, entries = entries + 1 "
-                f"WHERE id = {literal(books.account.id)}"
-            )
+
+        def shadow():
+            with transaction.atomic():
+                execute("CREATE TEMP TABLE quota_entry (LIKE public.quota_entry) ON COMMIT DROP")
+                execute(
+                    "INSERT INTO pg_temp.quota_entry SELECT * FROM public.quota_entry "
+                    "WHERE kind = 'grant'"
+                )
+                execute(
+                    "UPDATE pg_temp.quota_entry SET amount = 1000, "
+                    f"number = {books.account.entries + 1}"
+                )
+                execute(
+                    "UPDATE public.quota_account SET granted = granted + 1000, "
+                    f"entries = entries + 1 WHERE id = {literal(books.account.id)}"
+                )
+
+        with pytest.raises(DatabaseError, match="moves only by its next entry"):
+            shadow()
         assert books.state() == before
+        try:
+            with databases.as_owner():
+                execute(f"ALTER FUNCTION {FOLLOWS}_fn() RESET search_path")
+            assert guards.missing(connection) == [FOLLOWS]
+            shadow()
+            assert books.state() != before
+        finally:
+            databases.reset()
+            with databases.as_owner():
+                guards.install(connection)
+        assert guards.missing(connection) == []
 
     @pytest.mark.postgresql
     def test_from_within_another_trigger_are_refused(self):
@@ -314,7 +344,10 @@ class TestAttacks:
             pytest.skip("SQLite's temporary triggers are its own")
         books = Books()
         before = books.state()
-        with pytest.raises(DatabaseError, match="moves only by its next entry"), transaction.atomic():
+        with (
+            pytest.raises(DatabaseError, match="moves only by its next entry"),
+            transaction.atomic(),
+        ):
             execute("CREATE TEMP TABLE lever (n int) ON COMMIT DROP")
             execute(
                 "CREATE FUNCTION pg_temp.pull() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
@@ -335,14 +368,20 @@ class TestBooks:
         with without(MOVES):
             with transaction.atomic():
                 held.reserve(uuid7())
-            found = {(line.figure, line.account_says, line.entries_say) for line in selectors.check_books()}
+            found = {
+                (line.figure, line.account_says, line.entries_say)
+                for line in selectors.check_books()
+            }
         assert found == {("reserved", 0, 1), ("entries", 1, 2), ("last entry", 1, 2)}
 
     def test_would_show_a_balance_without_its_entry(self):
         holders()
         with without(FOLLOWS):
             execute("UPDATE quota_account SET granted = granted + 1 WHERE holder_kind = 'brand'")
-            found = [(line.figure, line.account_says, line.entries_say) for line in selectors.check_books()]
+            found = [
+                (line.figure, line.account_says, line.entries_say)
+                for line in selectors.check_books()
+            ]
         assert found == [("granted", 11, 10)]
 
 
@@ -423,7 +462,9 @@ class TestProcesses:
             execute("GRANT ALL ON careless_entry TO PUBLIC")
         try:
             for _ in range(5):
-                processes = [start(held, method="check_then_insert", attempts=60, limit=60) for _ in range(4)]
+                processes = [
+                    start(held, method="check_then_insert", attempts=60, limit=60) for _ in range(4)
+                ]
                 let_go(processes)
                 if sum(collect(processes)) > 60:
                     break

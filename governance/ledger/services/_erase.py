@@ -1,6 +1,6 @@
 """Erases a person's sealed text by destroying the key, and records that in the same transaction.
 
-It lives here because the ledger stands above sealing: neither the act nor its entry can be had alone.
+It lives here because the ledger stands above sealing: the act and its entry go together.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writes the log as the verifier reads it: exact bytes, C2SP tiles, every checkpoint; as a stream."""
+"""Writes the log, as a stream, in the verifier's form: exact bytes, tiles, every checkpoint."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rebuilds the whole tree from the entries' bytes and compares it with everything that is stored."""
+"""Rebuilds the tree from the entries' bytes and compares it with everything that is stored."""
 
 import json
 from collections.abc import Iterator

@@ -22,7 +22,7 @@ def sequence(*, now: datetime, limit: int = 1000) -> int:
     """
     if not 1 <= limit <= MAX_BATCH:
         raise InvalidInput(f"A batch has 1 to {MAX_BATCH} entries.", pointer="/limit")
-    # Without an entry waiting there is nothing to lock for: an idle relay must not hold a writer up.
+    # Nothing waits, nothing to lock for: an idle relay must not hold a writer up.
     if not Pending.objects.exists():
         return 0
     with transaction.atomic():

@@ -55,8 +55,8 @@ def _confirm(signer: CheckpointSigner, size: int, root: bytes) -> Signed | None:
     if remembered is None or remembered.head.size < published.size:
         raise SignerBehind(
             f"A checkpoint of {published.size} entries was published, but the signer remembers "
-            f"{0 if remembered is None else remembered.head.size}: its memory was lost or put back. "
-            "Nothing is signed until this is cleared up.",
+            f"{0 if remembered is None else remembered.head.size}: its memory was lost or put "
+            "back. Nothing is signed until this is cleared up.",
             published_size=published.size,
         )
     if published.size == remembered.head.size and published.root != remembered.head.root:

@@ -8,3 +8,7 @@ class ApiConfig(AppConfig):
 
     name = "imprimatur.api"
     label = "api"
+
+    def ready(self) -> None:
+        """Load what describes the API."""
+        from imprimatur.api import schema  # noqa: F401

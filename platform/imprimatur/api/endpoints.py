@@ -126,9 +126,7 @@ class Endpoint(APIView):
         now = clock.now()
         return idempotency.once(self.request, self.actor, now, lambda key: act(key, now))
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep answers out of shared caches: each depends on who asks."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "no-store")

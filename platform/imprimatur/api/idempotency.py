@@ -72,9 +72,7 @@ class _Turn:
     epoch: int
 
 
-def once(
-    request: Request, actor: Actor, now: datetime, act: Callable[[str], Answer]
-) -> Response:
+def once(request: Request, actor: Actor, now: datetime, act: Callable[[str], Answer]) -> Response:
     """Run `act(key)` unless the request was answered before, and answer.
 
     Raises: IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInFlight, AnswerErased.
@@ -120,9 +118,7 @@ def _answer(act: Callable[[str], Answer], key: str) -> Answer:
         return act(key)
     except DomainError as error:
         refused = problems.from_domain_error(error)
-        headers = {
-            name: value for name, value in refused.headers.items() if name != "Content-Type"
-        }
+        headers = {name: value for name, value in refused.headers.items() if name != "Content-Type"}
         return Answer(refused.status_code, refused.data, headers, media_type=problems.MEDIA_TYPE)
 
 
@@ -147,14 +143,14 @@ def _earlier(actor: Actor, key_sha256: str, digest: str, now: datetime) -> _Turn
     row = IdempotentRequest.objects.filter(actor_id=actor.id, key_sha256=key_sha256).first()
     if row is not None and row.request_sha256 != digest:
         raise IdempotencyKeyReused(
-            _("This Idempotency-Key was used for a different request."), header=HEADER, rule="reused"
+            _("This Idempotency-Key was used for a different request."),
+            header=HEADER,
+            rule="reused",
         )
     if row is not None and row.answer is not None:
         return _replay(row)
     if row is not None and row.started_at <= now - IN_FLIGHT:
-        lost = IdempotentRequest.objects.filter(
-            pk=row.pk, epoch=row.epoch, status__isnull=True
-        )
+        lost = IdempotentRequest.objects.filter(pk=row.pk, epoch=row.epoch, status__isnull=True)
         if lost.update(epoch=row.epoch + 1, started_at=now) == 1:
             return _Turn(row.id, row.epoch + 1)
     raise IdempotencyKeyInFlight(

@@ -153,9 +153,7 @@ class TestSignCheckpoint:
         with pytest.raises(LogDamaged):
             services.sign_checkpoint(signer=signing.signer, now=NOW)
 
-    def test_refuses_a_memory_signed_by_another_key(
-        self, signing: Signing, tmp_path: Path
-    ) -> None:
+    def test_refuses_a_memory_signed_by_another_key(self, signing: Signing, tmp_path: Path) -> None:
         other = make_signing(tmp_path / "other")
         other.grow(1)
         memory = (other.folder / keys.MEMORY_FILE).read_bytes()

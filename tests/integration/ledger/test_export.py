@@ -1,4 +1,4 @@
-"""Export, check and prove: the verifier's files, complete and exact, and the shell's way to them."""
+"""Export, check and prove: the verifier's files, complete and exact, from the shell too."""
 
 import json
 import subprocess
@@ -124,7 +124,9 @@ class TestFsck:
         signing.grow(3)
         write(1)
         if "VALUES" in attack:
-            attack = attack.replace("ledger)", "'x')" if connection.vendor == "sqlite" else "'\\x78')")
+            attack = attack.replace(
+                "ledger)", "'x')" if connection.vendor == "sqlite" else "'\\x78')"
+            )
         with unguarded(), connection.cursor() as cursor:
             cursor.execute(attack)
         report = services.fsck(key=signing.key)

@@ -56,7 +56,12 @@ class TestRelay:
     def test_sends_no_more_than_the_limit(self):
         hints(5)
         broker = Broker()
-        assert [services.relay(send=broker.send, now=NOW, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert [services.relay(send=broker.send, now=NOW, limit=2) for _ in range(4)] == [
+            2,
+            2,
+            1,
+            0,
+        ]
         assert broker.numbers == [0, 1, 2, 3, 4]
 
     def test_sends_outside_the_claim(self):

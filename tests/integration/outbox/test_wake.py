@@ -19,7 +19,9 @@ class TestWake:
         assert (hint.sent_at, hint.attempts) == (None, 0)
 
     def test_is_a_single_insert(self):
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             services.wake("a.b", queue="cpu", item_id=uuid7())
         assert len(queries) == 1
         assert queries[0]["sql"].startswith("INSERT INTO")

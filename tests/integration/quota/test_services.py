@@ -51,7 +51,11 @@ class TestGrant:
     def test_refuses_whoever_is_no_admin(self):
         brand_id = uuid7()
         manager = Actor(id=uuid7(), roles={brand_id: frozenset(Role)})
-        for actor in (manager, SYSTEM, Actor(uuid7(), ActorKind.INTEGRATION, is_platform_admin=True)):
+        for actor in (
+            manager,
+            SYSTEM,
+            Actor(uuid7(), ActorKind.INTEGRATION, is_platform_admin=True),
+        ):
             with pytest.raises(NotPermitted):
                 Holders(brand_id=brand_id, admin=actor).grant("user", 5)
 
@@ -218,7 +222,10 @@ class TestClose:
 class TestBalance:
     def test_is_hidden_from_strangers(self):
         held = holders()
-        for actor in (Actor(uuid7()), Actor(uuid7(), roles={held.brand_id: frozenset({Role.MARKETER})})):
+        for actor in (
+            Actor(uuid7()),
+            Actor(uuid7(), roles={held.brand_id: frozenset({Role.MARKETER})}),
+        ):
             for kind in ("user", "brand", "model"):
                 with pytest.raises(NotFound):
                     selectors.balance(actor, **held.key(kind))
@@ -288,7 +295,9 @@ class TestBooks:
                 moved = getattr(services, act)(item_id=names[which], now=NOW)
                 assert moved is (state == "reserve")
                 items[which] = (act if moved else state, size)
-        totals = {k: sum(s for kind, s in items.values() if kind == k) for k in ("reserve", "settle")}
+        totals = {
+            k: sum(s for kind, s in items.values() if kind == k) for k in ("reserve", "settle")
+        }
         assert held.figures("user") == (granted, totals["reserve"], totals["settle"])
         assert selectors.check_books() == []
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import InvalidInput, NotFound
@@ -251,7 +251,9 @@ class TestListCases:
 
     def test_takes_the_same_queries_for_one_as_for_many(self, team: make.Team) -> None:
         def queries() -> int:
-            with CaptureQueriesContext(connection, ) as captured:
+            with CaptureQueriesContext(
+                connection,
+            ) as captured:
                 selectors.list_cases(team.auditor)
             return len(captured)
 

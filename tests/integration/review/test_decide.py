@@ -122,7 +122,9 @@ class TestDecide:
         make.decide(case, team.brand_reviewer, "reject", "Anna's face is visible.")
         stored = Decision.objects.get().reason
         assert b"Anna" not in stored
-        assert all(b"Anna" not in bytes(body) for body in Entry.objects.values_list("body", flat=True))
+        assert all(
+            b"Anna" not in bytes(body) for body in Entry.objects.values_list("body", flat=True)
+        )
         assert make.current(case).stages[0].decisions[0].reason == "Anna's face is visible."
 
     def test_keeps_the_verdict_when_the_reason_is_erased(self, team: make.Team) -> None:
@@ -170,9 +172,7 @@ class TestWhoDecides:
 
     def test_refuses_the_requester(self, team: make.Team) -> None:
         case = make.open_case(team)
-        promoted = replace(
-            team.requester, roles={team.brand_id: frozenset({Role.BRAND_REVIEWER})}
-        )
+        promoted = replace(team.requester, roles={team.brand_id: frozenset({Role.BRAND_REVIEWER})})
         with pytest.raises(NotPermitted):
             make.decide(case, promoted)
 

@@ -200,6 +200,8 @@ CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
 # The most variants that one order may ask for.
 MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
+# The function that turns a user name into an Actor, for commands of lower rooms that act as somebody.
+ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
 # The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
 WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")
 

@@ -1,4 +1,4 @@
-"""A folder that is missing, changed, unsafe or broken is refused with a sentence for the operator."""
+"""A model folder that is missing, changed, unsafe or broken is refused in plain words."""
 
 import json
 import threading

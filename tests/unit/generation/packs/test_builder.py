@@ -1,4 +1,4 @@
-"""The pack is the same for the same seed, small, whole or not there, and never replaces other files."""
+"""The pack is the same for the same seed, small, whole, and never replaces other files."""
 
 import json
 from pathlib import Path
@@ -23,9 +23,7 @@ def digests(pack: manifest.Pack) -> list[str]:
 
 
 class TestBuild:
-    def test_same_seed_gives_the_same_bytes(
-        self, demo_pack: manifest.Pack, tmp_path: Path
-    ) -> None:
+    def test_same_seed_gives_the_same_bytes(self, demo_pack: manifest.Pack, tmp_path: Path) -> None:
         again = builder.build(tmp_path / "elsewhere" / "pack", seed=SEED)
         assert not again.was_kept
         assert digests(again.pack) == digests(demo_pack)

@@ -181,6 +181,17 @@ class TestBrokenModels:
         assert [score.scorer for score in held] == ["contrast"]
         assert type(failure).__name__ in (held[0].reason or "")
 
+    @pytest.mark.parametrize("answer", [None, 0.9, [0.9], {"value": 0.9}])
+    def test_an_answer_of_another_shape_is_recorded(
+        self, suite: ScoringSuite, monkeypatch: pytest.MonkeyPatch, answer: object
+    ) -> None:
+        monkeypatch.setattr(technical.Contrast, "score", lambda *_: answer)
+        said = measure(suite, checkers(8))["contrast"]
+        assert (said.measurement, said.reason) == (
+            None,
+            "The scorer 'contrast' failed (TypeError).",
+        )
+
 
 class TestFromFolder:
     def test_refuses_an_unknown_kind(self, tmp_path: Path) -> None:

@@ -99,9 +99,7 @@ class TestJudge:
         self, safety: float | None, sharpness: float | None, overall: Verdict
     ) -> None:
         policy = rules(safety=(0.5, "refuse"), sharpness=(0.5, "flag"))
-        judged = judge(
-            [measured(value=safety), measured("sharpness", sharpness, "better")], policy
-        )
+        judged = judge([measured(value=safety), measured("sharpness", sharpness, "better")], policy)
         assert judged.verdict is overall
 
     @pytest.mark.parametrize("advisory", [False, True])

@@ -65,7 +65,7 @@ class TestDigestFolder:
         outside = tmp_path / "outside.safetensors"
         outside.write_bytes(b"x")
         (folder / "more.safetensors").symlink_to(outside)
-        with pytest.raises(snapshot.UnsafeSnapshot, match="symbolic link 'more.safetensors'"):
+        with pytest.raises(snapshot.UnsafeSnapshot, match=r"symbolic link 'more\.safetensors'"):
             snapshot.digest_folder(folder)
 
     def test_refuses_a_link_to_a_folder(self, folder: Path, tmp_path: Path) -> None:
@@ -88,6 +88,22 @@ class TestDigestFolder:
         (folder / "config.json").write_text(json.dumps(config))
         with pytest.raises(snapshot.UnsafeSnapshot, match="asks for code from elsewhere"):
             snapshot.digest_folder(folder)
+
+    def test_finds_the_request_behind_padding(self, folder: Path) -> None:
+        config = json.dumps({"auto_map": {"AutoModel": "modeling.Evil"}})
+        (folder / "config.json").write_text(" " * 3_000_000 + config)
+        with pytest.raises(snapshot.UnsafeSnapshot, match="asks for code from elsewhere"):
+            snapshot.digest_folder(folder)
+
+    @pytest.mark.parametrize("depth", [400, 100_000])
+    def test_finds_the_request_at_any_depth(self, folder: Path, depth: int) -> None:
+        (folder / "config.json").write_text("[" * depth + '{"auto_map": "x.Y"}' + "]" * depth)
+        with pytest.raises(snapshot.UnsafeSnapshot):
+            snapshot.digest_folder(folder)
+
+    def test_accepts_a_vocabulary_with_such_a_token(self, folder: Path) -> None:
+        (folder / "vocab.json").write_text('{"auto_map": 31, "_attn_implementation": 7}')
+        assert len(snapshot.digest_folder(folder).files) == 3
 
     def test_refuses_json_that_is_none(self, folder: Path) -> None:
         (folder / "config.json").write_text("{")

@@ -1,4 +1,4 @@
-"""An entry's bytes: canonical, bounded, and without a type that two writers could spell in two ways."""
+"""An entry's bytes: canonical, bounded, and without a type that two writers spell differently."""
 
 import json
 from datetime import UTC, datetime

@@ -96,6 +96,17 @@ class TestLoadSigner:
         assert len(signer.sign(b"data")) == 64
         assert signer.chain_pem == (publisher_folder / "chain.pem").read_bytes()
 
+    def test_passes_on_certificates_and_nothing_else(self, publisher: Path) -> None:
+        authority.make_development_authority(publisher, now=NOW)
+        for name in ("chain.pem", "anchors.pem"):
+            certificates = (publisher / name).read_bytes()
+            (publisher / name).write_bytes("Größe\n".encode() + certificates)
+            loaded = {
+                "chain.pem": lambda: signing.load_signer(publisher).chain_pem,
+                "anchors.pem": lambda: signing.load_anchors(publisher),
+            }
+            assert loaded[name]() == certificates
+
     def test_shows_no_key_when_printed(self, publisher_folder: Path) -> None:
         shown = repr(signing.load_signer(publisher_folder))
         assert shown.startswith("FileSigner('")

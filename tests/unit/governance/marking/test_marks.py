@@ -107,9 +107,7 @@ class TestMark:
 
     def test_states_its_actions_as_the_signers_own(self, marked: Marked, anchors: bytes) -> None:
         context = library.Context.from_dict({"trust": {"trust_anchors": anchors.decode()}})
-        with library.Reader(
-            marked.media_type, io.BytesIO(marked.data), context=context
-        ) as reader:
+        with library.Reader(marked.media_type, io.BytesIO(marked.data), context=context) as reader:
             detailed = json.loads(reader.detailed_json())
         (manifest,) = detailed["manifests"].values()
         claim = manifest.get("claim_v2", manifest["claim"])
@@ -163,9 +161,7 @@ class TestMarkRefuses:
         with pytest.raises(MediaTypeUnsupported):
             marks.mark(b"GIF89a", "image/gif", make_claim(b"GIF89a"), signer, anchors=anchors)
 
-    def test_an_image_that_breaks_off(
-        self, png: bytes, signer: FileSigner, anchors: bytes
-    ) -> None:
+    def test_an_image_that_breaks_off(self, png: bytes, signer: FileSigner, anchors: bytes) -> None:
         half = png[: len(png) // 2]
         with pytest.raises(ContainerBroken):
             marks.mark(half, "image/png", make_claim(half), signer, anchors=anchors)
@@ -183,27 +179,21 @@ class TestMarkRefuses:
     ) -> None:
         profile = replace(EMBEDDED_PROFILE, timestamp_authority="http://127.0.0.1:9/tsa")
         with pytest.raises(TimestampUnavailable):
-            marks.mark(
-                png, "image/png", make_claim(png, profile=profile), signer, anchors=anchors
-            )
+            marks.mark(png, "image/png", make_claim(png, profile=profile), signer, anchors=anchors)
 
 
 class TestSigner:
     def test_with_an_expired_leaf_cannot_sign(
         self, png: bytes, tmp_path: Path, now: datetime
     ) -> None:
-        authority.make_development_authority(
-            tmp_path, now=now - timedelta(days=30), leaf_days=29
-        )
+        authority.make_development_authority(tmp_path, now=now - timedelta(days=30), leaf_days=29)
         with pytest.raises(SigningFailed):
             c2pa.sign(png, make_claim(png), signing.load_signer(tmp_path))
 
     def test_with_a_leaf_that_has_not_expired_can(
         self, png: bytes, tmp_path: Path, now: datetime
     ) -> None:
-        authority.make_development_authority(
-            tmp_path, now=now - timedelta(days=30), leaf_days=31
-        )
+        authority.make_development_authority(tmp_path, now=now - timedelta(days=30), leaf_days=31)
         assert c2pa.sign(png, make_claim(png), signing.load_signer(tmp_path))
 
     def test_that_fails_is_named(self, png: bytes, signer: FileSigner) -> None:
@@ -291,9 +281,7 @@ class TestLayer:
         differing = {"xmp": ["photoshop:Credit"], "c2pa": ["approval_id"]}
         assert refusal.value.facts["differing"] == differing[layer]
 
-    def test_is_lost_when_an_image_editor_saves_again(
-        self, marked: Marked, anchors: bytes
-    ) -> None:
+    def test_is_lost_when_an_image_editor_saves_again(self, marked: Marked, anchors: bytes) -> None:
         buffer = io.BytesIO()
         with Image.open(io.BytesIO(marked.data)) as picture:
             picture.save(buffer, "PNG", pnginfo=None)
@@ -305,9 +293,7 @@ class TestLayer:
 
 class TestChangedByte:
     @pytest.mark.parametrize("share", [0.05, 0.5, 0.999])
-    def test_makes_the_manifest_invalid(
-        self, marked: Marked, anchors: bytes, share: float
-    ) -> None:
+    def test_makes_the_manifest_invalid(self, marked: Marked, anchors: bytes, share: float) -> None:
         pixels_at = len(marked.data) - 3500
         at = int(pixels_at + share * 3000)
         changed = bytearray(marked.data)
@@ -446,7 +432,10 @@ class TestReaderProcess:
 
 
 def _mark_in_child(
-    png: bytes, signer: FileSigner, anchors: bytes, connection: "multiprocessing.connection.Connection"
+    png: bytes,
+    signer: FileSigner,
+    anchors: bytes,
+    connection: "multiprocessing.connection.Connection",
 ) -> None:
     try:
         marked = marks.mark(png, "image/png", make_claim(png), signer, anchors=anchors)

@@ -180,9 +180,7 @@ class TestExiftool:
             pytest.skip("exiftool is not installed")
         return found
 
-    def test_reads_what_was_claimed(
-        self, exiftool: str, image: bytes, tmp_path: Path
-    ) -> None:
+    def test_reads_what_was_claimed(self, exiftool: str, image: bytes, tmp_path: Path) -> None:
         claim = make_claim(image, alt_text="A jar of salt.")
         file = tmp_path / "image"
         file.write_bytes(xmp.embed(image, xmp.build(claim)))

@@ -3,7 +3,6 @@
 import base64
 import copy
 import json
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -198,7 +197,10 @@ class TestWrite:
                 "/release/marked_sha256",
             ),
             (replace(PASSPORT, recipe=replace(PASSPORT.recipe, seed=-1)), "/recipe/seed"),
-            (replace(PASSPORT, recipe=replace(PASSPORT.recipe, guidance="NaN")), "/recipe/guidance"),
+            (
+                replace(PASSPORT, recipe=replace(PASSPORT.recipe, guidance="NaN")),
+                "/recipe/guidance",
+            ),
             (replace(PASSPORT, asset=replace(PASSPORT.asset, width_px=0)), "/asset/width_px"),
             (replace(PASSPORT, asset=replace(PASSPORT.asset, width_px=2**53)), "/asset/width_px"),
             (
@@ -278,7 +280,9 @@ class TestAgreement:
         with pytest.raises(PassportInvalid, match=conflict):
             document.write(passport)
 
-    @pytest.mark.parametrize("checkpoint", ["x", f"{ORIGIN}\n", f"{ORIGIN}\n-9\n", f"{ORIGIN}\n²\n"])
+    @pytest.mark.parametrize(
+        "checkpoint", ["x", f"{ORIGIN}\n", f"{ORIGIN}\n-9\n", f"{ORIGIN}\n²\n"]
+    )
     def test_needs_a_readable_checkpoint(self, checkpoint: str) -> None:
         with pytest.raises(PassportInvalid, match="checkpoint"):
             document.write(with_ledger(checkpoint=checkpoint))
@@ -287,7 +291,6 @@ class TestAgreement:
     def test_needs_a_readable_ledger_entry(self, leaf: bytes) -> None:
         with pytest.raises(PassportInvalid):
             document.write(with_ledger(entry=leaf))
-
 
 
 class TestRead:

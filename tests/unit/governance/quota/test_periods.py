@@ -22,7 +22,12 @@ class TestPeriods:
 
 class TestGuards:
     def test_have_names_that_fit_every_catalogue_and_differ(self):
-        names = [piece.name for g in guards.GUARDS for v in ("postgresql", "sqlite") for piece in g.pieces(v)]
+        names = [
+            piece.name
+            for g in guards.GUARDS
+            for v in ("postgresql", "sqlite")
+            for piece in g.pieces(v)
+        ]
         assert max(map(len, names)) <= 60
         for vendor in ("postgresql", "sqlite"):
             here = [piece.name for g in guards.GUARDS for piece in g.pieces(vendor)]

@@ -6,9 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-
-from governance.kernel.digests import sha256_hex
-from governance.kernel.errors import InvalidInput
 from imprimatur.publishing.destinations import folder
 from imprimatur.publishing.destinations.folder import FolderDestination
 from imprimatur.publishing.destinations.protocol import (
@@ -19,6 +16,9 @@ from imprimatur.publishing.destinations.protocol import (
     DestinationRefused,
     DestinationUnreachable,
 )
+
+from governance.kernel.digests import sha256_hex
+from governance.kernel.errors import InvalidInput
 
 IMAGE = b"the marked bytes"
 KEY = "brand/image.png"
@@ -80,9 +80,7 @@ class TestFolder:
 
 
 class TestLinks:
-    def test_in_the_way_are_not_followed_out_of_the_folder(
-        self, root: Path, outside: Path
-    ) -> None:
+    def test_in_the_way_are_not_followed_out_of_the_folder(self, root: Path, outside: Path) -> None:
         (root / "brand").symlink_to(outside, target_is_directory=True)
         with pytest.raises(DestinationRefused):
             put(root)
@@ -110,9 +108,7 @@ class TestLinks:
         put(root)
         assert names(outside) == set()
 
-    def test_are_removed_themselves_and_not_what_they_name(
-        self, root: Path, outside: Path
-    ) -> None:
+    def test_are_removed_themselves_and_not_what_they_name(self, root: Path, outside: Path) -> None:
         (outside / "kept").write_bytes(IMAGE)
         (root / "brand").mkdir()
         (root / KEY).symlink_to(outside / "kept")

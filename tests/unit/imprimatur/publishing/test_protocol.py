@@ -1,9 +1,9 @@
 """Keys and metadata that every destination can hold, and those that some would change."""
 
 import pytest
+from imprimatur.publishing.destinations import protocol
 
 from governance.kernel.errors import InvalidInput
-from imprimatur.publishing.destinations import protocol
 
 
 class TestRequireKey:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from imprimatur.publishing.destinations import registry
 from jsonschema import Draft202012Validator
 
 from governance.kernel.errors import InvalidInput, NotFound
-from imprimatur.publishing.destinations import registry
 
 S3_CONFIG = {"bucket": "assets", "region": "eu-central-1"}
 S3_CREDENTIAL = {"access_key_id": "canary-id", "secret_access_key": "canary-secret"}

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
-from governance.kernel.digests import sha256_hex
 from imprimatur.publishing.destinations import registry
 from imprimatur.publishing.destinations.protocol import (
     DeliveryCorrupt,
@@ -18,6 +16,8 @@ from imprimatur.publishing.destinations.protocol import (
     DestinationRefused,
     DestinationUnreachable,
 )
+
+from governance.kernel.digests import sha256_hex
 
 IMAGE = b"the marked bytes" * 5_000
 KEY = "image.png"
@@ -36,66 +36,77 @@ class Faulty:
     seen: list[tuple[str, str]] = field(default_factory=list)
 
 
+class FaultyServer(ThreadingHTTPServer):
+    """Serves one object on loopback, as badly as `fault` says."""
+
+    def __init__(self, fault: Faulty) -> None:
+        super().__init__(("127.0.0.1", 0), FaultyService)
+        self.fault = fault
+
+
+class FaultyService(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FaultyServer
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def do_PUT(self) -> None:
+        fault, data = self.server.fault, self._body()
+        fault.seen.append(("PUT", self.headers.get("If-None-Match", "")))
+        if fault.stalls is not None:
+            fault.stalls.wait(10)
+            self.close_connection = True
+        elif fault.put_status:
+            self._answer(fault.put_status.pop(0))
+        elif fault.stored is not None:
+            self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+        elif fault.loses_answers:
+            fault.stored = data
+            fault.loses_answers -= 1
+            self.close_connection = True
+        else:
+            fault.stored = data
+            self._answer(200)
+
+    def do_GET(self) -> None:
+        fault = self.server.fault
+        fault.seen.append((self.command, ""))
+        if fault.stored is None:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+            return
+        whole = fault.alter(fault.stored)
+        sent = whole if fault.cut_at is None else whole[: fault.cut_at]
+        self._answer(200, sent, len(whole))
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def _answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("ETag", '"etag"')
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        if length is not None and length != len(body):
+            self.close_connection = True
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        whole = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return whole
+
+
 @contextmanager
 def serve(fault: Faulty) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-        def answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
-            self.send_response(status)
-            self.send_header("ETag", '"etag"')
-            self.send_header("Content-Length", str(len(body) if length is None else length))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
-            if length is not None and length != len(body):
-                self.close_connection = True
-
-        def body(self) -> bytes:
-            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            whole = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                whole += self.rfile.read(size)
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return whole
-
-        def do_PUT(self) -> None:
-            data = self.body()
-            fault.seen.append(("PUT", self.headers.get("If-None-Match", "")))
-            if fault.stalls is not None:
-                fault.stalls.wait(10)
-                self.close_connection = True
-                return
-            if fault.put_status:
-                self.answer(fault.put_status.pop(0))
-            elif fault.stored is not None:
-                self.answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
-            else:
-                fault.stored = data
-                if fault.loses_answers:
-                    fault.loses_answers -= 1
-                    self.close_connection = True
-                    return
-                self.answer(200)
-
-        def do_GET(self) -> None:
-            fault.seen.append((self.command, ""))
-            if fault.stored is None:
-                self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-                return
-            whole = fault.alter(fault.stored)
-            sent = whole if fault.cut_at is None else whole[: fault.cut_at]
-            self.answer(200, sent, len(whole))
-
-        do_HEAD = do_GET
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = FaultyServer(fault)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

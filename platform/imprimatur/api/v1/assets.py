@@ -1,0 +1,136 @@
+"""Images as they were made: their facts, scores and bytes, and the attempt to publish one."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpResponse, HttpResponseNotModified
+from django.http.response import HttpResponseBase
+from django.utils.http import parse_etags, quote_etag
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation.assets import selectors as assets
+from governance.policy.permissions import Permission
+from imprimatur.api.endpoints import BYTES, Endpoint, operation
+from imprimatur.api.idempotency import Answer
+from imprimatur.api.v1.publications import (
+    PublicationInput,
+    PublicationOutput,
+    accepted,
+)
+from imprimatur.publishing import services as publishing
+
+_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+@extend_schema_serializer(component_name="Score")
+class ScoreOutput(serializers.Serializer):
+    """One scorer's verdict."""
+
+    scorer = serializers.CharField()
+    version = serializers.CharField()
+    weights_sha256 = serializers.CharField(allow_blank=True)
+    value = serializers.FloatField(allow_null=True)
+    threshold = serializers.FloatField(allow_null=True)
+    verdict = serializers.CharField(help_text="pass, flag, refuse, or hold.")
+    reason = serializers.CharField(allow_blank=True)
+    policy_id = serializers.UUIDField()
+
+
+@extend_schema_serializer(component_name="Asset")
+class AssetOutput(serializers.Serializer):
+    """One image; `sha256` names the bytes that a review decides about."""
+
+    id = serializers.UUIDField()
+    brand_id = serializers.UUIDField()
+    job_id = serializers.UUIDField()
+    item_id = serializers.UUIDField()
+    subject_id = serializers.UUIDField()
+    sha256 = serializers.CharField()
+    width_px = serializers.IntegerField()
+    height_px = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+    media_type = serializers.CharField()
+    recipe_sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    scores = ScoreOutput(many=True)
+
+
+class AssetDetail(Endpoint):
+    """One image's facts."""
+
+    @operation(
+        "get_asset",
+        "Get an image's facts and scores",
+        needs=Permission.GENERATION_ASSET_READ,
+        gives=AssetOutput,
+        refuses=[404],
+    )
+    def get(self, _request: Request, asset_id: UUID) -> Response:
+        """Answer one image's facts."""
+        return Response(AssetOutput(assets.get_asset(self.actor, asset_id)).data)
+
+
+class AssetImage(Endpoint):
+    """One image's bytes."""
+
+    @operation(
+        "get_asset_image",
+        "Get an image's bytes, before marking",
+        needs=Permission.GENERATION_ASSET_READ,
+        gives=BYTES,
+        media_type="image/*",
+        refuses=[404],
+        headers={"ETag": "The bytes' SHA-256, quoted.", "Content-Disposition": "A neutral name."},
+        description="The bytes that a review decides about, re-hashed as they are read. With "
+        "`If-None-Match` and the same SHA-256, the answer is 304.",
+    )
+    def get(self, request: Request, asset_id: UUID) -> HttpResponseBase:
+        """Answer the bytes; access is checked before the ETag is compared."""
+        asset = assets.get_asset(self.actor, asset_id)
+        etag = quote_etag(asset.sha256)
+        seen = parse_etags(request.headers.get("If-None-Match", ""))
+        answer: HttpResponseBase
+        if etag in seen or "*" in seen:
+            answer = HttpResponseNotModified()
+        else:
+            data, media_type = assets.read_bytes(self.actor, asset_id)
+            answer = HttpResponse(data, content_type=media_type)
+            suffix = _SUFFIXES.get(media_type, "bin")
+            answer.headers["Content-Disposition"] = f'inline; filename="{asset.id}.{suffix}"'
+        answer.headers["ETag"] = etag
+        answer.headers["Cache-Control"] = "private, no-cache"
+        answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+class AssetPublications(Endpoint):
+    """The publications of one image."""
+
+    @operation(
+        "publish_asset",
+        "Publish an image, if it has a release",
+        needs=Permission.PUBLISHING_PUBLICATION_CREATE,
+        takes=PublicationInput,
+        gives=PublicationOutput,
+        status=202,
+        creates=True,
+        refuses=[404],
+        headers={"Location": "Where to watch the publication."},
+        description="Without a release the answer is 409 `not_released`, and the attempt leaves a "
+        "refusal on record.",
+    )
+    def post(self, _request: Request, asset_id: UUID) -> Response:
+        """Order the delivery of the image's release."""
+        wanted = self.parsed(PublicationInput)
+
+        def act(_key: str, now: datetime) -> Answer:
+            publication = publishing.request_publication_of_asset(
+                actor=self.actor, asset_id=asset_id, now=now, **wanted
+            )
+            return accepted(publication)
+
+        return self.once(act)

@@ -1,0 +1,178 @@
+"""Orders of images: place one, watch it, cancel an image that is not finished."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation.jobs import selectors as jobs
+from generation.jobs import services as job_services
+from governance.kernel import clock
+from governance.policy.permissions import Permission
+from imprimatur.api.endpoints import Endpoint, operation, page_of
+from imprimatur.api.fields import Filters, Identity, Input, Text, Variables, Whole
+from imprimatur.api.idempotency import Answer
+from imprimatur.workflow import order
+
+# Seconds after which it makes sense to look at an order again.
+LOOK_AGAIN_S = 2
+
+
+@extend_schema_serializer(component_name="Order")
+class OrderInput(Input):
+    """What to make: a released template, its variables, how many variants."""
+
+    template_id = Identity()
+    variables = Variables(help_text="By name, as the template's JSON Schema asks.")
+    variants = Whole(default=1, min_value=1, help_text="How many images, each with its own seed.")
+    profile = Text(required=False, max_length=60, help_text="A model profile; default: the first.")
+    width = Whole(required=False, help_text="Pixels; with height, one of the template's sizes.")
+    height = Whole(required=False, help_text="Pixels.")
+    seed = Whole(required=False, help_text="0 to 2^53 - 1; default: drawn at random.")
+
+
+@extend_schema_serializer(component_name="Item")
+class ItemOutput(serializers.Serializer):
+    """One image of an order."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField(help_text="Counts from 1.")
+    state = serializers.ChoiceField(
+        ["queued", "leased", "in_review", "refused", "held", "failed", "cancelled"]
+    )
+    progress_share = serializers.FloatField(help_text="0 to 1.")
+    seed = serializers.IntegerField()
+    attempts = serializers.IntegerField()
+    asset_id = serializers.UUIDField(allow_null=True)
+    case_id = serializers.UUIDField(allow_null=True)
+    refusal_id = serializers.UUIDField(allow_null=True)
+    failure = serializers.CharField(allow_blank=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="Job")
+class JobOutput(serializers.Serializer):
+    """One order and its images."""
+
+    id = serializers.UUIDField()
+    brand_id = serializers.UUIDField()
+    template_id = serializers.UUIDField()
+    template_version_id = serializers.UUIDField()
+    template_name = serializers.CharField()
+    requester_id = serializers.UUIDField()
+    profile_id = serializers.UUIDField()
+    created_at = serializers.DateTimeField()
+    state = serializers.ChoiceField(["queued", "running", "done"])
+    variables = serializers.DictField(
+        allow_null=True, help_text="Null once the requester's texts were erased."
+    )
+    items = ItemOutput(many=True)
+
+
+@extend_schema_serializer(component_name="ItemState")
+class ItemStateOutput(serializers.Serializer):
+    """An image's state after a request to cancel it; a leased one ends as soon as its worker hears."""
+
+    id = serializers.UUIDField()
+    state = serializers.CharField()
+
+
+class JobFilters(Filters):
+    """Which orders."""
+
+    brand_id = Identity(required=False)
+
+
+class JobList(Endpoint):
+    """All orders."""
+
+    @operation(
+        "list_jobs",
+        "List orders, newest first",
+        needs=Permission.GENERATION_JOB_READ,
+        query=JobFilters,
+        gives=page_of(JobOutput),
+    )
+    def get(self, _request: Request) -> Response:
+        """Answer a page of the orders that the asker may see."""
+        filters = self.filtered(JobFilters)
+        return self.paged(
+            filters,
+            JobOutput,
+            lambda after, limit: jobs.list_jobs(
+                self.actor, brand_id=filters.get("brand_id"), after=after, limit=limit
+            ),
+        )
+
+    @operation(
+        "create_job",
+        "Order images",
+        needs=Permission.GENERATION_JOB_CREATE,
+        takes=OrderInput,
+        gives=JobOutput,
+        status=202,
+        creates=True,
+        refuses=[404],
+        headers={
+            "Location": "Where to watch the order.",
+            "Retry-After": "Seconds after which it makes sense to look.",
+        },
+        description="Compiles the prompt, screens it by the brand's rules and reserves quota. A "
+        "refusal by a rule or by quota answers 422 and leaves a refusal on record, whose id is in "
+        "`facts.refusal_id`; malformed input answers 400 and leaves nothing.",
+    )
+    def post(self, _request: Request) -> Response:
+        """Place an order."""
+        wanted = self.parsed(OrderInput)
+
+        def act(key: str, now: datetime) -> Answer:
+            job = order.place(actor=self.actor, idempotency_key=key, now=now, **wanted)
+            headers = {
+                "Location": reverse("api:job", args=[job.id]),
+                "Retry-After": str(LOOK_AGAIN_S),
+            }
+            return Answer(202, JobOutput(job).data, headers)
+
+        return self.once(act)
+
+
+class JobDetail(Endpoint):
+    """One order."""
+
+    @operation(
+        "get_job",
+        "Watch an order",
+        needs=Permission.GENERATION_JOB_READ,
+        gives=JobOutput,
+        refuses=[404],
+        description="While the order is not done, Retry-After says when to look again.",
+    )
+    def get(self, _request: Request, job_id: UUID) -> Response:
+        """Answer one order with its images."""
+        job = jobs.get_job(self.actor, job_id)
+        headers: dict[str, Any] = {}
+        if job.state != "done":
+            headers["Retry-After"] = str(LOOK_AGAIN_S)
+        return Response(JobOutput(job).data, headers=headers)
+
+
+class ItemCancellation(Endpoint):
+    """The cancelling of one image."""
+
+    @operation(
+        "cancel_item",
+        "Cancel an image",
+        needs=Permission.GENERATION_JOB_CANCEL,
+        gives=ItemStateOutput,
+        refuses=[404, 409],
+        description="One that waits ends at once; one in work ends when its worker hears of it.",
+    )
+    def post(self, _request: Request, item_id: UUID) -> Response:
+        """Cancel one image."""
+        state = job_services.cancel_item(actor=self.actor, item_id=item_id, now=clock.now())
+        return Response(ItemStateOutput({"id": item_id, "state": state}).data)

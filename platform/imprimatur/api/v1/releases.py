@@ -1,0 +1,136 @@
+"""Released images: what may be published, its passport, and the order to deliver it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.policy.permissions import Permission
+from governance.release import selectors as releases
+from imprimatur.api.endpoints import Endpoint, operation, page_of
+from imprimatur.api.fields import Filters, Identity
+from imprimatur.api.idempotency import Answer
+from imprimatur.api.v1.publications import (
+    PublicationInput,
+    PublicationOutput,
+    accepted,
+)
+from imprimatur.publishing import services as publishing
+
+
+@extend_schema_serializer(component_name="Release")
+class ReleaseOutput(serializers.Serializer):
+    """Marked bytes that may be published, unless the release was withdrawn."""
+
+    id = serializers.UUIDField()
+    approval_id = serializers.UUIDField()
+    subject_id = serializers.UUIDField()
+    brand_id = serializers.UUIDField()
+    reviewed_sha256 = serializers.CharField()
+    marked_sha256 = serializers.CharField()
+    media_type = serializers.CharField()
+    marking_profile = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    withdrawn_at = serializers.DateTimeField(allow_null=True)
+
+
+class ReleaseFilters(Filters):
+    """Which releases."""
+
+    brand_id = Identity(required=False)
+
+
+class ReleaseList(Endpoint):
+    """All releases."""
+
+    @operation(
+        "list_releases",
+        "List releases, newest first",
+        needs=Permission.PUBLISHING_RELEASE_READ,
+        query=ReleaseFilters,
+        gives=page_of(ReleaseOutput),
+    )
+    def get(self, _request: Request) -> Response:
+        """Answer a page of the releases that the asker may see."""
+        filters = self.filtered(ReleaseFilters)
+        return self.paged(
+            filters,
+            ReleaseOutput,
+            lambda after, limit: releases.list_releases(
+                self.actor, brand_id=filters.get("brand_id"), after=after, limit=limit
+            ),
+        )
+
+
+class ReleaseDetail(Endpoint):
+    """One release."""
+
+    @operation(
+        "get_release",
+        "Get a release",
+        needs=Permission.PUBLISHING_RELEASE_READ,
+        gives=ReleaseOutput,
+        refuses=[404],
+    )
+    def get(self, _request: Request, release_id: UUID) -> Response:
+        """Answer one release."""
+        return Response(ReleaseOutput(releases.get_release(self.actor, release_id)).data)
+
+
+class ReleasePassport(Endpoint):
+    """One release's passport."""
+
+    @operation(
+        "get_passport",
+        "Download a release's passport",
+        needs=Permission.PUBLISHING_RELEASE_READ,
+        gives=OpenApiTypes.OBJECT,
+        refuses=[404],
+        headers={"Content-Disposition": "A neutral file name."},
+        description="The exact bytes of the document that proves, offline and together with the "
+        "image, who approved it: `verifier.py passport PASSPORT --image FILE --key VKEY`.",
+    )
+    def get(self, _request: Request, release_id: UUID) -> HttpResponse:
+        """Answer the document's exact bytes."""
+        document = releases.get_passport(self.actor, release_id)
+        name = f"{release_id}.passport.json"
+        return HttpResponse(
+            document,
+            content_type="application/json",
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+
+class ReleasePublications(Endpoint):
+    """The publications of one release."""
+
+    @operation(
+        "publish_release",
+        "Publish a release",
+        needs=Permission.PUBLISHING_PUBLICATION_CREATE,
+        takes=PublicationInput,
+        gives=PublicationOutput,
+        status=202,
+        creates=True,
+        refuses=[404],
+        headers={"Location": "Where to watch the publication."},
+    )
+    def post(self, _request: Request, release_id: UUID) -> Response:
+        """Order the delivery of a release."""
+        wanted = self.parsed(PublicationInput)
+
+        def act(_key: str, now: datetime) -> Answer:
+            publication = publishing.request_publication(
+                actor=self.actor, release_id=release_id, now=now, **wanted
+            )
+            return accepted(publication)
+
+        return self.once(act)

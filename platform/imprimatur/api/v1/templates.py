@@ -1,0 +1,137 @@
+"""Released templates with the JSON Schema of their variables, and a preview that records nothing."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.policy.permissions import Permission
+from imprimatur.api.endpoints import Endpoint, operation, page_of
+from imprimatur.api.fields import Filters, Identity, Input, Variables, Whole
+from imprimatur.api.pagination import slice_by_id
+from imprimatur.workflow import order
+from templates.prompts import selectors as prompts
+
+
+class SizeOutput(serializers.Serializer):
+    """One size that the template allows."""
+
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+
+
+class ReleasedVersionOutput(serializers.Serializer):
+    """The version that an order is made from."""
+
+    id = serializers.UUIDField()
+    number = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    description = serializers.CharField(source="content.description", default="", allow_blank=True)
+    schema = serializers.DictField(
+        source="content.schema", help_text="JSON Schema 2020-12 of the variables."
+    )
+    starter = serializers.DictField(source="content.starter", help_text="Values to begin with.")
+    sizes = SizeOutput(source="content.sizes", many=True)
+    profiles = serializers.ListField(
+        source="content.profiles",
+        child=serializers.CharField(),
+        help_text="The model profiles that may render it; the first is the default.",
+    )
+    parameters = serializers.DictField(source="content.parameters")
+
+
+@extend_schema_serializer(component_name="Template")
+class TemplateOutput(serializers.Serializer):
+    """One template of a brand, with its released version."""
+
+    id = serializers.UUIDField()
+    brand_id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    released_at = serializers.DateTimeField(allow_null=True)
+    released = ReleasedVersionOutput(
+        allow_null=True, help_text="Null while no version is released."
+    )
+
+
+@extend_schema_serializer(component_name="PreviewRequest")
+class PreviewInput(Input):
+    """What an order would hold."""
+
+    variables = Variables(help_text="By name, as the template's JSON Schema asks.")
+    variants = Whole(default=1, min_value=1)
+
+
+@extend_schema_serializer(component_name="Preview")
+class PreviewOutput(serializers.Serializer):
+    """What an order would ask of the model."""
+
+    prompt = serializers.CharField()
+    negative_prompt = serializers.CharField(allow_blank=True)
+    images = serializers.IntegerField(help_text="How many images of quota it would take.")
+    violation = serializers.CharField(
+        allow_null=True, help_text="Why the brand's rules would refuse it; null if they would not."
+    )
+
+
+class TemplateFilters(Filters):
+    """Which templates."""
+
+    brand_id = Identity(required=False)
+
+
+class TemplateList(Endpoint):
+    """All released templates."""
+
+    @operation(
+        "list_templates",
+        "List released templates",
+        needs=Permission.PROMPTS_TEMPLATE_READ,
+        query=TemplateFilters,
+        gives=page_of(TemplateOutput),
+    )
+    def get(self, _request: Request) -> Response:
+        """Answer a page of the templates that can be ordered from."""
+        filters = self.filtered(TemplateFilters)
+        rows = prompts.list_templates(
+            self.actor, brand_id=filters.get("brand_id"), released_only=True
+        )
+        return self.paged(
+            filters, TemplateOutput, lambda after, limit: slice_by_id(rows, after, limit)
+        )
+
+
+class TemplateDetail(Endpoint):
+    """One template."""
+
+    @operation(
+        "get_template",
+        "Get a template",
+        needs=Permission.PROMPTS_TEMPLATE_READ,
+        gives=TemplateOutput,
+        refuses=[404],
+    )
+    def get(self, _request: Request, template_id: UUID) -> Response:
+        """Answer one template with its released version."""
+        return Response(TemplateOutput(prompts.get_template(self.actor, template_id)).data)
+
+
+class TemplatePreview(Endpoint):
+    """The preview of an order."""
+
+    @operation(
+        "preview_template",
+        "Preview an order",
+        needs=Permission.PROMPTS_TEMPLATE_READ,
+        takes=PreviewInput,
+        gives=PreviewOutput,
+        refuses=[404, 409],
+        description="Compiles and screens; nothing is recorded and no quota is touched.",
+    )
+    def post(self, _request: Request, template_id: UUID) -> Response:
+        """Compile an order without placing it."""
+        wanted = self.parsed(PreviewInput)
+        preview = order.preview(actor=self.actor, template_id=template_id, **wanted)
+        return Response(PreviewOutput(preview).data)

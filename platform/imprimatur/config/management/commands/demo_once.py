@@ -1,0 +1,43 @@
+"""Drives the main job once on real processes, prints what happened, and leaves nothing running."""
+
+import json
+import sys
+import time
+import traceback
+from contextlib import ExitStack
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from governance.kernel.clock import now
+from imprimatur.config.demo import main_job, seed
+from imprimatur.config.demo.running import all_processes
+
+
+class Command(BaseCommand):
+    """Exits 0 only if every step held."""
+
+    help = "Drive the main job once, print a table and one JSON line; status 0 if every step held."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        report, began, held = main_job.Report(), time.monotonic(), False
+        try:
+            seeded = seed.seed(now=now())
+
+                pass
+            try:
+                main_job.run(base_url, seeded, report)
+            finally:
+                stop()
+            held = True
+        except Exception:
+            traceback.print_exc()
+        width = max((len(step) for step, _ in report.rows), default=0)
+        for step, text in report.rows:
+            self.stdout.write(f"{step:<{width}}  {text}")
+        report.seconds["total"] = round(time.monotonic() - began, 2)
+        facts = {"ok": held, "database": connection.vendor, **report.facts}
+        self.stdout.write(json.dumps({**facts, "seconds": report.seconds}))
+        if not held:
+            sys.exit(1)

@@ -1,0 +1,190 @@
+"""The shape of an order, drawn from a template version's JSON Schema; the services judge the values."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext_lazy as _
+
+PREFIX = "v-"
+PILLS_MOST = 7
+SEED_MAX = 2**53 - 1
+
+
+class OrderForm(forms.Form):
+    """One field per variable of the schema, then size, count and, out of the way, seed and model."""
+
+    def __init__(  # noqa: D107  # the class says it
+        self,
+        content: Mapping[str, Any],
+        data: Mapping[str, Any] | None = None,
+        *,
+        most_variants: int,
+        profiles: Mapping[str, str],
+        idempotency_key: str,
+    ) -> None:
+        super().__init__(data)
+        self.label_suffix = ""
+        self._schema: Mapping[str, Any] = content["schema"]
+        self._names = list(self._schema["properties"])
+        starter = content.get("starter", {})
+        required = set(self._schema.get("required", []))
+        for name in self._names:
+            self.fields[PREFIX + name] = _field_of(
+                name,
+                self._schema["properties"][name],
+                is_required=name in required,
+                initial=starter.get(name),
+            )
+        self._add_order_fields(content, most_variants, profiles, idempotency_key)
+
+    def _add_order_fields(
+        self,
+        content: Mapping[str, Any],
+        most_variants: int,
+        profiles: Mapping[str, str],
+        idempotency_key: str,
+    ) -> None:
+        sizes = [(f"{s['width']}x{s['height']}", _size_label(s)) for s in content["sizes"]]
+        self.fields["size"] = forms.ChoiceField(
+            label=_("Size"), choices=sizes, initial=sizes[0][0], widget=forms.RadioSelect
+        )
+        counts = [(str(n), str(n)) for n in range(1, most_variants + 1)]
+        self.fields["variants"] = forms.TypedChoiceField(
+            label=_("Variants"),
+            choices=counts,
+            coerce=int,
+            initial=str(min(3, most_variants)),
+            widget=forms.RadioSelect,
+        )
+        self.fields["seed"] = forms.IntegerField(
+            label=_("Seed"),
+            required=False,
+            min_value=0,
+            max_value=SEED_MAX,
+            help_text=_("Leave it empty for new images; the same seed makes the same image again."),
+            widget=forms.NumberInput(attrs={"class": "input", "inputmode": "numeric"}),
+        )
+        if len(profiles) > 1:
+            self.fields["profile"] = forms.ChoiceField(
+                label=_("Model"), choices=list(profiles.items()), widget=_select()
+            )
+        self.fields["idempotency_key"] = forms.CharField(
+            max_length=64, initial=idempotency_key, widget=forms.HiddenInput
+        )
+
+    @property
+    def variable_fields(self) -> list[BoundField]:
+        """Return the fields of the template's variables, in the schema's order."""
+        return [self[PREFIX + name] for name in self._names]
+
+    @property
+    def size_fields(self) -> list[BoundField]:
+        """Return the fields that say how large and how many."""
+        return [self["size"], self["variants"]]
+
+    @property
+    def more_fields(self) -> list[BoundField]:
+        """Return the fields that few people need."""
+        return [self[name] for name in ("profile", "seed") if name in self.fields]
+
+    @property
+    def has_more_errors(self) -> bool:
+        """Tell whether one of the fields that few people need is wrong."""
+        return any(field.errors for field in self.more_fields)
+
+    def variables(self) -> dict[str, Any]:
+        """Return the variables as typed values; what was left empty is left out."""
+        values: dict[str, Any] = {}
+        for name in self._names:
+            value = self.cleaned_data.get(PREFIX + name)
+            if value is not None and value != "":
+                values[name] = value
+        return values
+
+    def size(self) -> tuple[int, int]:
+        """Return width and height in pixels."""
+        width, _x, height = str(self.cleaned_data["size"]).partition("x")
+        return int(width), int(height)
+
+    def add_problem(self, pointer: str | None, detail: str) -> None:
+        """Put a service's objection next to the field that its JSON Pointer names."""
+        self.add_error(self._field_for(pointer), detail)
+
+    def _field_for(self, pointer: str | None) -> str | None:
+        steps = (pointer or "").strip("/").split("/")
+        if steps[0] == "variables" and len(steps) > 1 and steps[1] in self._names:
+            return PREFIX + steps[1]
+        if steps[0] in {"width", "height"}:
+            return "size"
+        return steps[0] if steps[0] in self.fields and steps[0] != "idempotency_key" else None
+
+    def first_variable_error(self) -> str:
+        """Return the first variable's error with its label, for the preview; empty if there is none."""
+        for field in self.variable_fields:
+            for error in field.errors:
+                return f"{field.label}: {error}"
+        return ""
+
+
+def _field_of(
+    name: str, declared: Mapping[str, Any], *, is_required: bool, initial: Any
+) -> forms.Field:
+    shared: dict[str, Any] = {
+        "label": declared.get("title") or name.replace("_", " ").capitalize(),
+        "help_text": declared.get("description", ""),
+        "required": is_required,
+        "initial": declared.get("default") if initial is None else initial,
+    }
+    if "enum" in declared:
+        return _choice_field(declared["enum"], shared)
+    if declared["type"] == "string":
+        most = declared.get("maxLength")
+        return forms.CharField(
+            min_length=declared.get("minLength"),
+            max_length=most,
+            widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+            **{**shared, "help_text": _with_limit(shared["help_text"], most)},
+        )
+    kind = forms.IntegerField if declared["type"] == "integer" else forms.FloatField
+    return kind(
+        min_value=declared.get("minimum"),
+        max_value=declared.get("maximum"),
+        widget=forms.NumberInput(attrs={"class": "input"}),
+        **shared,
+    )
+
+
+def _choice_field(values: Iterable[Any], shared: dict[str, Any]) -> forms.Field:
+    """Return a choice whose value keeps the type that the schema gives it."""
+    by_text = {str(value): value for value in values}
+    choices = [(text, text[:1].upper() + text[1:]) for text in by_text]
+    is_short = len(choices) <= PILLS_MOST
+    if not shared["required"]:
+        choices.insert(0, ("", str(_("Default"))))
+    elif not is_short and shared["initial"] is None:
+        choices.insert(0, ("", str(_("Choose…"))))
+    return forms.TypedChoiceField(
+        choices=choices,
+        coerce=lambda text: by_text.get(str(text), text),
+        empty_value=None,
+        widget=forms.RadioSelect if is_short else _select(),
+        **shared,
+    )
+
+
+def _select() -> forms.Select:
+    return forms.Select(attrs={"class": "input"})
+
+
+def _size_label(size: Mapping[str, Any]) -> str:
+    pixels = f"{size['width']} × {size['height']}"
+    return f"{size['label']}, {pixels}" if size.get("label") else pixels
+
+
+def _with_limit(help_text: str, most: int | None) -> str:
+    if most is None:
+        return help_text
+    limit = str(_("At most %(most)s characters.") % {"most": most})
+    return f"{help_text} {limit}".strip()
