@@ -74,6 +74,15 @@ def list_assets(
     return [_record_of(asset) for asset in rows.order_by("id").prefetch_related("scores")]
 
 
+def find_assets(actor: Actor, asset_ids: Iterable[UUID]) -> dict[UUID, AssetRecord]:
+    """Return those of the named assets that the actor may see, by id, in two queries."""
+    rows = Asset.objects.filter(
+        pk__in=list(asset_ids),
+        brand_id__in=permits.brands_where(actor, Permission.GENERATION_ASSET_READ),
+    )
+    return {asset.id: _record_of(asset) for asset in rows.prefetch_related("scores")}
+
+
 def find_by_subject(subject_id: UUID) -> AssetRecord | None:
     """Return the asset that a governance subject stands for; the caller has checked the actor."""
     asset = Asset.objects.filter(subject_id=subject_id).prefetch_related("scores").first()

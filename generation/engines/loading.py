@@ -29,7 +29,7 @@ def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: 
         raise ModelUnavailable(
             error.detail, reason=error.code, pipeline=pipeline, folder=str(folder)
         ) from error
-    if False:
+    if before != after:
         raise ModelUnavailable(
             f"The model folder '{folder}' changed while it was being loaded. Nothing was rendered.",
             reason=snapshot.SnapshotChanged.code,

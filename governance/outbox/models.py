@@ -1,4 +1,4 @@
-"""Hints on their way to the broker: a row is written with the change that causes it, and only the relay sends."""
+"""Hints for the broker: each is written with the change that causes it; only the relay sends."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -7,7 +7,7 @@ from governance.kernel.ids import uuid7
 
 
 class Outbox(models.Model):
-    """One hint: which task to start, on which queue, with which ids. It is not evidence, and is pruned.
+    """One hint: which task to start, on which queue, with which ids; not evidence, so it is pruned.
 
     Its times come from the database's clock, because they are compared with each other by several
     processes: a row is due when `due_at` has passed, and a relay that takes it moves `due_at` on.

@@ -1,4 +1,4 @@
-"""Writes hints and sends them: none for a change that was rolled back, and none lost for one that was committed.
+"""Writes hints and sends them: none for a change that was rolled back, all for what was committed.
 
 The message is a hint and the row it names is the truth, so a hint sent twice is harmless; a lost
 one would wait for the sweeper. A producer only inserts, so no request ever waits for the broker.
@@ -55,7 +55,7 @@ def wake(task: str, /, *, queue: str, **kwargs: Any) -> None:
 
 
 def relay(*, send: Send, now: datetime, limit: int = 200) -> int:
-    """Send up to `limit` waiting hints with `send(task, kwargs, queue)`, and return how many were sent.
+    """Send up to `limit` waiting hints with `send(task, kwargs, queue)`, and return how many.
 
     Claims a batch in a short transaction, sends outside it, then marks what was sent: a crash in
     between sends some of them again, later. Several relays may run; none sends another's batch.

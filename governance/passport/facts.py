@@ -104,10 +104,13 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class ScoreFacts:
-    """One scorer's verdict, with the limit and the policy that it was held against."""
+    """One scorer's verdict, with the limit and the policy that it was held against.
+
+    `scorer_sha256` is the digest of its weights; None for a formula.
+    """
 
     scorer: str
-    scorer_sha256: str
+    scorer_sha256: str | None
     value: str
     threshold: str | None
     policy_version: str

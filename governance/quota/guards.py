@@ -1,4 +1,4 @@
-"""What the database refuses about the quota, whoever asks: a balance without its entry, an entry without its balance.
+"""What the database refuses: a balance without its entry, an entry without its balance.
 
 Inserting an entry moves its account in the same statement (a trigger), so nobody can add an entry
 and leave the balance. An account's balance changes only by exactly what its next entry says: the
@@ -47,7 +47,7 @@ def _delta(entry: str) -> dict[str, str]:
 
 
 _MOVE = (
-    "UPDATE quota_account SET "
+    "UPDATE quota_account SET "  # noqa: S608  our own constants
     + ", ".join(f"{column} = {column} + {delta}" for column, delta in _delta("NEW").items())
     + ", entries = entries + 1 WHERE id = NEW.account_id"
 )
@@ -55,7 +55,7 @@ _UNMOVED = " AND ".join(
     f"NEW.{column} = OLD.{column}" for column in ("granted", "reserved", "spent", "entries")
 )
 _EXPLAINED = (
-    "NEW.entries = OLD.entries + 1 AND EXISTS (SELECT 1 FROM quota_entry e "
+    "NEW.entries = OLD.entries + 1 AND EXISTS (SELECT 1 FROM quota_entry e "  # noqa: S608  as above
     "WHERE e.account_id = NEW.id AND e.number = NEW.entries AND "
     + " AND ".join(
         f"NEW.{column} = OLD.{column} + {delta}" for column, delta in _delta("e").items()

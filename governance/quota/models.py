@@ -1,4 +1,4 @@
-"""The quota's books: entries are only ever added, and each account's balance follows them, by the database's own hand."""
+"""The quota's books: entries are only added, and the database itself moves the balances."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,7 +13,7 @@ class Account(Record):
     """What one holder may use in one period; a trigger on the entries moves the four balances.
 
     A user's account belongs to one brand, a brand's account to itself, and a model's account is
-    the installation's: it has no brand. `entries` counts the entries, and is the number of the last.
+    the installation's: it has no brand. `entries` counts the entries: the number of the last.
     """
 
     holder_kind = models.CharField(max_length=8, choices=HolderKind.choices)

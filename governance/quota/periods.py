@@ -21,9 +21,9 @@ def period_of(now: datetime) -> str:
 
 
 def is_period(text: str) -> bool:
-    """Tell whether `text` names a period.
+    r"""Tell whether `text` names a period.
 
-    >>> is_period("2026-11"), is_period("2026-13"), is_period("2026-1"), is_period("2026-11\\n")
+    >>> is_period("2026-11"), is_period("2026-13"), is_period("2026-1"), is_period("2026-11\n")
     (True, False, False, False)
     """
     return _PERIOD.fullmatch(text) is not None

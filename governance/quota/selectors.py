@@ -44,7 +44,7 @@ def balance(
 def list_balances(
     actor: Actor, *, user_id: UUID, brand_id: UUID, period: str
 ) -> tuple[AccountRecord, ...]:
-    """Return those of the person's and the brand's accounts that the actor may see, person first."""
+    """Return the person's and the brand's accounts, as far as the actor may see them."""
     accounts = Account.objects.filter(
         Q(holder_kind=HolderKind.USER, holder_id=user_id)
         | Q(holder_kind=HolderKind.BRAND, holder_id=brand_id),

@@ -222,7 +222,8 @@ def _check_room(holder_kind: HolderKind, account: Account | None, asked: int, pe
         return
     sentences = {
         HolderKind.USER: _(
-            "Your quota for %(period)s is used up: %(asked)d asked for, %(left)d of %(granted)d left."
+            "Your quota for %(period)s is used up: "
+            "%(asked)d asked for, %(left)d of %(granted)d left."
         ),
         HolderKind.BRAND: _(
             "The brand's quota for %(period)s is used up: "

@@ -1,4 +1,4 @@
-"""Refusals: what was blocked, why, and who may override it. Only ever added; personal text is sealed."""
+"""What was blocked, why, and who may override it: only ever added, personal text sealed."""
 
 from django.db import models
 from django.db.models import Q

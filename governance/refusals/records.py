@@ -9,7 +9,7 @@ from governance.kernel.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class RefusalRecord:
-    """One recorded block; `explanation` is the text for the requester, `has_detail` that text is sealed away."""
+    """One recorded block; `explanation` is for the requester, `has_detail`: text is sealed away."""
 
     id: UUID
     created_at: datetime

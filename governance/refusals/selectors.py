@@ -1,4 +1,4 @@
-"""Reads of the refusals: the requester sees their own, reviewers and auditors those of their brands."""
+"""Reads: the requester sees their own refusals, reviewers and auditors those of their brands."""
 
 from uuid import UUID
 
@@ -33,7 +33,7 @@ def list_refusals(
     after: UUID | None = None,
     limit: int = 50,
 ) -> tuple[RefusalRecord, ...]:
-    """Return a page of what the actor may see, newest first; `after` is the last id of the page before."""
+    """Return a page of what the actor may see, newest first; `after` is the last id before it."""
     rows = Refusal.objects.filter(_visible(actor))
     if brand_id is not None:
         rows = rows.filter(brand_id=brand_id)
@@ -45,7 +45,7 @@ def list_refusals(
 
 
 def find_by_subject(subject_id: UUID) -> RefusalRecord | None:
-    """Return the latest refusal of what `subject_id` names, unscoped: for services, not for screens."""
+    """Return the latest refusal of a subject, unscoped: for services, not for screens."""
     row = Refusal.objects.filter(subject_id=subject_id).order_by("-id").first()
     return None if row is None else record_of(row)
 
@@ -56,7 +56,7 @@ def read_detail(actor: Actor, refusal_id: UUID) -> str | None:
     Raises: NotFound.
     """
     sealed = _get(actor, refusal_id).detail
-    return None if sealed is None else sealing.reveal(sealed=sealed, purpose=DETAIL_PURPOSE)
+    return None if sealed is None else sealing.reveal(sealed=bytes(sealed), purpose=DETAIL_PURPOSE)
 
 
 def record_of(row: Refusal) -> RefusalRecord:

@@ -1,4 +1,4 @@
-"""Records refusals: each with its reason and its ledger entry, in one transaction; none is silent."""
+"""Records refusals, each with its reason and ledger entry in one transaction; none is silent."""
 
 import math
 from datetime import datetime
@@ -27,7 +27,7 @@ def seal_detail(*, person_id: UUID, text: str) -> bytes:
     return sealing.seal(person_id=person_id, text=text, purpose=DETAIL_PURPOSE)
 
 
-def record(
+def record(  # noqa: PLR0913  a refusal is one sentence with many parts
     *,
     actor: Actor,
     brand_id: UUID,

@@ -1,4 +1,4 @@
-"""A refusal in plain words: what was stopped where, why, by which measure, and who may override it."""
+"""A refusal in plain words: where it was stopped, why, by which measure, who may override it."""
 
 from django.utils.translation import gettext as _
 

@@ -4,11 +4,20 @@ A release names an approval of exactly its reviewed bytes, the case still stands
 ledger entry lies under a signed checkpoint: proof before publish.
 """
 
-from governance.tables.guards import append_only, composite_key, once, refuse_when
+from governance.tables.guards import after_insert, append_only, composite_key, once, refuse_when
 
 _CASE_OF_RELEASE = "(SELECT case_id::text FROM review_approval WHERE id = NEW.approval_id)"
 
 GUARDS = (
+    # A queue and no proof: it keeps the search for what is to be released as short as the queue.
+    after_insert(
+        "release_due_with_approval",
+        "review_approval",
+        statement=(
+            "INSERT INTO release_due (approval_id, case_id) SELECT NEW.id, NEW.case_id "
+            "FROM review_subject s WHERE s.id = NEW.subject_id AND s.kind = 'asset'"
+        ),
+    ),
     append_only("release_release"),
     once(
         "release_release_once",

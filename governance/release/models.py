@@ -67,3 +67,17 @@ class Withdrawal(Record):
 
     def __str__(self) -> str:
         return f"withdrawal of {self.release_id}"
+
+
+class Due(models.Model):
+    """That an approval waits to be released: a queue, filled by the database with each approval."""
+
+    approval_id = models.UUIDField(primary_key=True)
+    case_id = models.UUIDField()
+    hinted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(name="due_by_hint", fields=["hinted_at"])]
+
+    def __str__(self) -> str:
+        return f"approval {self.approval_id}"

@@ -9,7 +9,7 @@ from governance.kernel.actors import Actor
 from governance.kernel.errors import InvalidInput, NotFound
 from governance.policy import permits
 from governance.policy.permissions import Permission
-from governance.release.models import Passport, Release, Withdrawal
+from governance.release.models import Due, Passport, Release, Withdrawal
 from governance.release.records import ReleaseRecord, WithdrawalRecord
 from governance.sealing import services as sealing
 
@@ -86,6 +86,11 @@ def get_withdrawal(actor: Actor, release_id: UUID) -> WithdrawalRecord:
 def is_withdrawn(release_id: UUID) -> bool:
     """Tell whether a release goes out no more."""
     return Withdrawal.objects.filter(release_id=release_id).exists()
+
+
+def has_due() -> bool:
+    """Tell whether any approval waits for its release; asked without a lock, at every round."""
+    return Due.objects.exists()
 
 
 def visible_releases(actor: Actor) -> QuerySet[Release]:

@@ -1,9 +1,10 @@
 """Commands on releases, the only writers: let marked bytes go, or take them back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
@@ -18,7 +19,7 @@ from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
 from governance.release import selectors
-from governance.release.models import Passport, Release, Withdrawal
+from governance.release.models import Due, Passport, Release, Withdrawal
 from governance.release.records import ReleaseRecord
 from governance.review import selectors as review
 from governance.review.records import ApprovalRecord
@@ -95,6 +96,7 @@ def record_release(
         Passport.objects.create(
             release=release, document=passport, sha256=sha256_hex(passport), created_at=now
         )
+        Due.objects.filter(approval_id=approval.id).delete()
         record = selectors.release_record(release)
         ledger.append(
             actor=actor,
@@ -111,6 +113,21 @@ def record_release(
             },
         )
     return record
+
+
+def hint_due(*, now: datetime, again_after: timedelta, limit: int) -> list[UUID]:
+    """Return the cases that wait for their release and were not hinted lately, and note the hint.
+
+    Cases that were voided meanwhile leave the queue here.
+    """
+    waiting = Due.objects.filter(Q(hinted_at__isnull=True) | Q(hinted_at__lt=now - again_after))
+    due = list(waiting.order_by("hinted_at").values_list("approval_id", "case_id")[:limit])
+    states = review.states_of([case_id for _approval_id, case_id in due])
+    gone = [a for a, case_id in due if states.get(case_id) != CaseState.APPROVED]
+    Due.objects.filter(approval_id__in=gone).delete()
+    there = [(a, case_id) for a, case_id in due if states.get(case_id) == CaseState.APPROVED]
+    Due.objects.filter(approval_id__in=[a for a, _case_id in there]).update(hinted_at=now)
+    return [case_id for _approval_id, case_id in there]
 
 
 def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> ReleaseRecord:

@@ -146,6 +146,11 @@ def find_cases_for_subjects(subject_ids: Iterable[UUID]) -> dict[UUID, CaseRecor
     return {record.subject.id: record for record in _case_records(list(cases), with_reasons=False)}
 
 
+def states_of(case_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the state of each of these cases; for our own processes."""
+    return dict(Case.objects.filter(id__in=list(case_ids)).values_list("id", "state"))
+
+
 def get_approval(*, case_id: UUID | None = None, approval_id: UUID | None = None) -> ApprovalRecord:
     """Return an approval by its own id or its case's. Raises: NotFound."""
     if (case_id is None) == (approval_id is None):

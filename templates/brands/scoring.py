@@ -1,5 +1,6 @@
 """The shape of a scoring policy's thresholds; pure: what is unreadable judges nothing."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ THRESHOLDS_SCHEMA = Path(__file__).with_name("thresholds.schema.json")
 
 def threshold_problems(document: object, *, under: str = "") -> list[shapes.Problem]:
     """List what keeps a document from being thresholds."""
-    return shapes.problems(shapes.load(THRESHOLDS_SCHEMA), document, under=under)
+    found = shapes.problems(shapes.load(THRESHOLDS_SCHEMA), document, under=under)
+    if found or not isinstance(document, Mapping):
+        return found
+    return [
+        shapes.Problem(
+            under + shapes.pointer_to(scorer, "threshold"), "type", "A threshold must be finite."
+        )
+        for scorer, rule in document.items()
+        if not math.isfinite(rule["threshold"])
+    ]
 
 
 def thresholds_of(document: object) -> Mapping[str, Mapping[str, float | str]]:

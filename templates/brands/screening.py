@@ -29,6 +29,9 @@ _LOOK_ALIKES = str.maketrans(
         "æ": "ae", "œ": "oe",
     }
 )  # fmt: skip
+_LOOK_ALIKE_CAPITALS = str.maketrans(
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹАВЕКМНОРСТУХЅІЈ", "abezhikmnoptyxcabekmhopctyxsij"
+)
 # What a digit or sign stands for inside a word; "1" and "!" are read once as i and once as l.
 _STAND_INS = {
     "0": "o",
@@ -41,7 +44,7 @@ _STAND_INS = {
     "@": "a",
     "$": "s",
 }
-_READINGS = (
+_STAND_IN_READINGS = (
     str.maketrans({**_STAND_INS, "1": "i", "!": "i"}),
     str.maketrans({**_STAND_INS, "1": "l", "!": "l"}),
 )
@@ -138,18 +141,22 @@ def _contains(words: tuple[str, ...], term: str) -> bool:
 
 
 def _readings(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield the ways to read a text: as written, with stand-ins read as letters, letters joined."""
-    written = tuple(_words(text))
-    yield written
-    joined = tuple(_join_letters(written))
-    if joined != written:
-        yield joined
-    folded = _fold(text)
-    for reading in _READINGS:
-        read = tuple(_split(_read_stand_ins(folded, reading)))
-        if read != written:
-            yield read
-            yield tuple(_join_letters(read))
+    """Yield the ways to read a text: as it stands, with stand-ins as letters, with letters joined.
+
+    Capitals of Greek and Cyrillic look like other Latin letters than their small forms do (Η, η),
+    so both are tried.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for folded in (_fold(text), _fold(text.translate(_LOOK_ALIKE_CAPITALS))):
+        joined = tuple(_join_letters(tuple(_split(folded))))
+        ways = [tuple(_split(folded)), joined]
+        for reading in _STAND_IN_READINGS:
+            ways.append(tuple(_split(_read_stand_ins(folded, reading))))
+            ways.append(tuple(_read_piece(word, reading) for word in joined))
+        for way in ways:
+            if way not in seen:
+                seen.add(way)
+                yield way
 
 
 def _words(text: str) -> Iterator[str]:

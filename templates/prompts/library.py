@@ -234,7 +234,10 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
-                None, None, "aliases (&, *) are not allowed here", event.start_mark
+                None,
+                None,
+                "aliases (&, *) are not allowed here",
+                event.start_mark,  # type: ignore[arg-type]
             )
         return super().compose_node(parent, index)
 

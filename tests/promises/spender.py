@@ -20,10 +20,11 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     spend = {"reserve": by_service, "check_then_insert": by_check_then_insert}[order["method"]]
     connection.ensure_connection()
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     sys.stdin.readline()
     got = sum(spend(order, attempt) for attempt in range(order["attempts"]))
-    print(got, flush=True)
+    sys.stdout.write(f"{got}\n")
 
 
 def by_service(order: dict, attempt: int) -> bool:

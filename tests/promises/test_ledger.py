@@ -485,10 +485,11 @@ def _everything() -> list[object]:
 @contextmanager
 def _unguarded_until_emptied() -> Iterator[None]:
     """Drop the guards, and empty the tables before they come back: the damage may violate them."""
-    with databases.as_owner():
-        guards.drop(connection)
-        try:
+    try:
+        with databases.as_owner():
+            guards.drop(connection)
             yield
-        finally:
-            databases.reset()
+    finally:
+        databases.reset()
+        with databases.as_owner():
             guards.install(connection)

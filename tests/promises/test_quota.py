@@ -1,12 +1,14 @@
-"""Promise 5: quota is never overspent under concurrency, never lost on a crash, and the books balance."""
+"""Promise 5: quota is never overspent, never lost on a crash, and the books always balance."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -34,7 +36,7 @@ INSERT = (
 class Books:
     """A person's account with 10 granted, 3 reserved (one item of 2, one of 1) and 1 spent."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.held = holders()
         self.open_item, self.other_item, self.settled_item = uuid7(), uuid7(), uuid7()
         with transaction.atomic():
@@ -44,7 +46,7 @@ class Books:
         services.settle(item_id=self.settled_item, now=NOW)
         self.account = Account.objects.get(holder_kind="user")
 
-    def words(self):
+    def words(self) -> dict[str, object]:
         """Return what the attacks may name, as SQL."""
         account = self.account
         return {
@@ -61,7 +63,7 @@ class Books:
             "entries": account.entries,
         }
 
-    def state(self):
+    def state(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return everything the books say."""
         return (
             list(Account.objects.order_by("id").values()),
@@ -69,11 +71,19 @@ class Books:
         )
 
 
-def literal(value):
+def literal(value: object) -> str:
     return f"'{value.hex}'"
 
 
-def entry(kind, *, amount=1, item="{fresh}", number="{next}", account="{account}", **more):
+def entry(
+    kind: str,
+    *,
+    amount: int = 1,
+    item: str = "{fresh}",
+    number: str = "{next}",
+    account: str = "{account}",
+    **more: object,
+) -> str:
     """Write the INSERT of one entry, in the attacks' words."""
     given = {"granted_by": "NULL", "recorded_as": "NULL", "id": "{stranger}"} | more
     return INSERT.format(
@@ -81,14 +91,14 @@ def entry(kind, *, amount=1, item="{fresh}", number="{next}", account="{account}
     )
 
 
-def execute(sql):
+def execute(sql: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.rowcount
 
 
 @contextmanager
-def without(*names):
+def without(*names: str) -> Iterator[None]:
     """Work as the owner without these guards; then empty the tables and put the guards back."""
     taken = [guard for guard in quota_guards.GUARDS if guard.name in names]
     assert len(taken) == len(names), names
@@ -117,13 +127,17 @@ ATTACKS = {
         [FOLLOWS],
     ),
     "raise the grant and the number": (
-        "UPDATE quota_account SET granted = granted + 1000, entries = entries + 1 "
-        "WHERE id = {account}",
+        (
+            "UPDATE quota_account SET granted = granted + 1000, entries = entries + 1 "
+            "WHERE id = {account}"
+        ),
         [FOLLOWS],
     ),
     "walk back to an earlier entry": (
-        "UPDATE quota_account SET entries = entries - 1, spent = spent - 1, "
-        "reserved = reserved + 1 WHERE id = {account}",
+        (
+            "UPDATE quota_account SET entries = entries - 1, spent = spent - 1, "
+            "reserved = reserved + 1 WHERE id = {account}"
+        ),
         [FOLLOWS],
     ),
     "move an account to another holder": (
@@ -139,9 +153,11 @@ ATTACKS = {
         ["quota_account_never_deleted"],
     ),
     "open a full account": (
-        "INSERT INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, period,"
-        " granted, reserved, spent, entries) VALUES ({fresh}, '2026-11-20 12:00:00+00:00', 'user',"
-        " {fresh}, {brand}, 'image', '2026-11', 1000, 0, 0, 0)",
+        (
+            "INSERT INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, period,"
+            " granted, reserved, spent, entries) VALUES ({fresh}, '2026-11-20 12:00:00+00:00', 'user',"
+            " {fresh}, {brand}, 'image', '2026-11', 1000, 0, 0, 0)"
+        ),
         ["quota_account_opens_empty"],
     ),
     "edit an entry": (
@@ -193,16 +209,20 @@ SQLITE_ATTACKS = {
         ["quota_entry_once"],
     ),
     "replace an account": (
-        "REPLACE INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, "
-        "period, granted, reserved, spent, entries) SELECT {fresh}, created_at, holder_kind, "
-        "holder_id, brand_id, unit, period, 0, 0, 0, 0 FROM quota_account WHERE id = {account}",
+        (
+            "REPLACE INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, "
+            "period, granted, reserved, spent, entries) SELECT {fresh}, created_at, holder_kind, "
+            "holder_id, brand_id, unit, period, 0, 0, 0, 0 FROM quota_account WHERE id = {account}"
+        ),
         # A key whose parent vanishes in a REPLACE is not asked; only this guard is.
         ["quota_account_once"],
     ),
     "replace an account by its key": (
-        "REPLACE INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, "
-        "period, granted, reserved, spent, entries) SELECT id, created_at, holder_kind, "
-        "{stranger}, brand_id, unit, period, 0, 0, 0, 0 FROM quota_account WHERE id = {account}",
+        (
+            "REPLACE INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, "
+            "period, granted, reserved, spent, entries) SELECT id, created_at, holder_kind, "
+            "{stranger}, brand_id, unit, period, 0, 0, 0, 0 FROM quota_account WHERE id = {account}"
+        ),
         ["quota_account_never_deleted"],
     ),
 }
@@ -214,8 +234,8 @@ POSTGRESQL_ATTACKS = {
 }
 
 
-def attack(sql, fences):
-    """Show that `sql` is refused and changes nothing; then, without its fences, that it succeeds."""
+def attack(sql: str, fences: list[str]) -> None:
+    """Show that `sql` is refused and changes nothing; then that it succeeds without its fences."""
     books = Books()
     words = books.words()
     with transaction.atomic():
@@ -245,18 +265,18 @@ def attack(sql, fences):
 
 class TestAttacks:
     @pytest.mark.parametrize("name", ATTACKS)
-    def test_are_refused_and_only_the_guard_refuses_them(self, name):
+    def test_are_refused_and_only_the_guard_refuses_them(self, name: str) -> None:
         attack(*ATTACKS[name])
 
     @pytest.mark.parametrize("name", SQLITE_ATTACKS)
-    def test_through_sqlites_conflict_clauses_are_refused(self, name):
+    def test_through_sqlites_conflict_clauses_are_refused(self, name: str) -> None:
         if connection.vendor != "sqlite":
             pytest.skip("only SQLite has these clauses")
         attack(*SQLITE_ATTACKS[name])
 
     @pytest.mark.postgresql
     @pytest.mark.parametrize("name", POSTGRESQL_ATTACKS)
-    def test_through_truncation_are_refused(self, name):
+    def test_through_truncation_are_refused(self, name: str) -> None:
         if connection.vendor != "postgresql":
             pytest.skip("only PostgreSQL truncates")
         attack(*POSTGRESQL_ATTACKS[name])
@@ -287,7 +307,9 @@ class TestAttacks:
             (entry("reserve", granted_by="{admin}"), entry("reserve")),
         ],
     )
-    def test_against_a_constraint_fail_where_their_lawful_twin_passes(self, unlawful, lawful):
+    def test_against_a_constraint_fail_where_their_lawful_twin_passes(
+        self, unlawful: str, lawful: str
+    ) -> None:
         books = Books()
         words = books.words()
         before = books.state()
@@ -299,14 +321,14 @@ class TestAttacks:
         assert selectors.check_books() == []
 
     @pytest.mark.postgresql
-    def test_with_a_temporary_table_in_the_way_are_refused(self):
+    def test_with_a_temporary_table_in_the_way_are_refused(self) -> None:
         """A temporary table is found before the real one, unless the guards say where to look."""
         if connection.vendor != "postgresql":
             pytest.skip("only PostgreSQL looks up tables by a path")
         books = Books()
         before = books.state()
 
-        def shadow():
+        def shadow() -> None:
             with transaction.atomic():
                 execute("CREATE TEMP TABLE quota_entry (LIKE public.quota_entry) ON COMMIT DROP")
                 execute(
@@ -338,31 +360,33 @@ class TestAttacks:
         assert guards.missing(connection) == []
 
     @pytest.mark.postgresql
-    def test_from_within_another_trigger_are_refused(self):
+    def test_from_within_another_trigger_are_refused(self) -> None:
         """A rule that trusted the depth of triggers would let this one through."""
         if connection.vendor != "postgresql":
             pytest.skip("SQLite's temporary triggers are its own")
         books = Books()
         before = books.state()
-        with (
-            pytest.raises(DatabaseError, match="moves only by its next entry"),
-            transaction.atomic(),
-        ):
-            execute("CREATE TEMP TABLE lever (n int) ON COMMIT DROP")
-            execute(
-                "CREATE FUNCTION pg_temp.pull() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-                "UPDATE public.quota_account SET granted = granted + 1000; RETURN NEW; END$$"
-            )
-            execute(
-                "CREATE TRIGGER lever BEFORE INSERT ON lever FOR EACH ROW "
-                "EXECUTE FUNCTION pg_temp.pull()"
-            )
-            execute("INSERT INTO lever VALUES (1)")
+
+        def pull() -> None:
+            with transaction.atomic():
+                execute("CREATE TEMP TABLE lever (n int) ON COMMIT DROP")
+                execute(
+                    "CREATE FUNCTION pg_temp.pull() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                    "UPDATE public.quota_account SET granted = granted + 1000; RETURN NEW; END$$"
+                )
+                execute(
+                    "CREATE TRIGGER lever BEFORE INSERT ON lever FOR EACH ROW "
+                    "EXECUTE FUNCTION pg_temp.pull()"
+                )
+                execute("INSERT INTO lever VALUES (1)")
+
+        with pytest.raises(DatabaseError, match="moves only by its next entry"):
+            pull()
         assert books.state() == before
 
 
 class TestBooks:
-    def test_would_show_an_entry_without_its_balance(self):
+    def test_would_show_an_entry_without_its_balance(self) -> None:
         """The negative control of every test here that asks whether the books balance."""
         held = holders()
         with without(MOVES):
@@ -374,7 +398,7 @@ class TestBooks:
             }
         assert found == {("reserved", 0, 1), ("entries", 1, 2), ("last entry", 1, 2)}
 
-    def test_would_show_a_balance_without_its_entry(self):
+    def test_would_show_a_balance_without_its_entry(self) -> None:
         holders()
         with without(FOLLOWS):
             execute("UPDATE quota_account SET granted = granted + 1 WHERE holder_kind = 'brand'")
@@ -385,7 +409,14 @@ class TestBooks:
         assert found == [("granted", 11, 10)]
 
 
-def start(held, *, method="reserve", attempts=100, limit=0, refunds=False):
+def start(
+    held: Holders,
+    *,
+    method: str = "reserve",
+    attempts: int = 100,
+    limit: int = 0,
+    refunds: bool = False,
+) -> subprocess.Popen[str]:
     order = {
         "method": method,
         "attempts": attempts,
@@ -396,7 +427,7 @@ def start(held, *, method="reserve", attempts=100, limit=0, refunds=False):
         "profile_id": str(held.profile_id),
     }
     paths = [str(ROOT / "platform"), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "tests.promises.spender", json.dumps(order)],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": databases.url(), "PYTHONPATH": os.pathsep.join(paths)},
@@ -404,10 +435,9 @@ def start(held, *, method="reserve", attempts=100, limit=0, refunds=False):
         stdout=subprocess.PIPE,
         text=True,
     )
-    return process
 
 
-def let_go(processes):
+def let_go(processes: list[subprocess.Popen[str]]) -> None:
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
@@ -415,7 +445,7 @@ def let_go(processes):
         process.stdin.flush()
 
 
-def collect(processes):
+def collect(processes: list[subprocess.Popen[str]]) -> list[int]:
     got = []
     for process in processes:
         output, _ = process.communicate(timeout=120)
@@ -426,7 +456,7 @@ def collect(processes):
 
 @pytest.mark.processes
 class TestProcesses:
-    def test_fill_the_account_to_exactly_its_limit(self):
+    def test_fill_the_account_to_exactly_its_limit(self) -> None:
         held = holders(user=60, brand=1000, model=1000)
         processes = [start(held, attempts=60) for _ in range(4)]
         let_go(processes)
@@ -436,7 +466,7 @@ class TestProcesses:
         assert account.spent > 0
         assert selectors.check_books() == []
 
-    def test_keep_the_books_balanced_when_one_is_killed(self):
+    def test_keep_the_books_balanced_when_one_is_killed(self) -> None:
         held = holders(user=80, brand=1000, model=1000)
         processes = [start(held, attempts=120, refunds=True) for _ in range(4)]
         victim, *survivors = processes
@@ -452,7 +482,7 @@ class TestProcesses:
         assert selectors.check_books() == []
 
     @pytest.mark.postgresql
-    def test_overspend_if_they_check_and_then_insert(self):
+    def test_overspend_if_they_check_and_then_insert(self) -> None:
         """The negative control: the same processes, without the conditional update."""
         if connection.vendor != "postgresql":
             pytest.skip("SQLite has one writer at a time, so even this cannot overspend there")

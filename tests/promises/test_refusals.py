@@ -1,4 +1,4 @@
-"""Promise 8: every refusal has a record with its reason, shown to the requester; none is silent, or made so."""
+"""Promise 8: every refusal has a record with its reason, shown to the requester; none is silent."""
 
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from governance.kernel.subjects import SubjectRef
 from governance.refusals import guards as refusal_guards
 from governance.refusals import selectors, services
 from governance.refusals.models import Refusal
+from governance.refusals.records import RefusalRecord
 from governance.tables import guards
 from tests import databases
 
@@ -43,12 +44,12 @@ VENDOR_ATTACKS = {
 }
 
 
-def execute(sql):
+def execute(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)
 
 
-def refuse():
+def refuse() -> RefusalRecord:
     requester_id = uuid7()
     return services.record(
         actor=Actor(requester_id),
@@ -62,7 +63,7 @@ def refuse():
     )
 
 
-def attack(sql):
+def attack(sql: str) -> None:
     """Show that `sql` is refused and changes nothing; then, without the guard, that it succeeds."""
     refuse()
     before = list(Refusal.objects.values())
@@ -83,20 +84,20 @@ def attack(sql):
 
 class TestAttacks:
     @pytest.mark.parametrize("name", ATTACKS)
-    def test_are_refused_and_only_the_guard_refuses_them(self, name):
+    def test_are_refused_and_only_the_guard_refuses_them(self, name: str) -> None:
         attack(ATTACKS[name])
 
     @pytest.mark.parametrize(
         ("vendor", "name"), [(v, name) for v, named in VENDOR_ATTACKS.items() for name in named]
     )
-    def test_in_one_databases_own_words_are_refused(self, vendor, name):
+    def test_in_one_databases_own_words_are_refused(self, vendor: str, name: str) -> None:
         if connection.vendor != vendor:
             pytest.skip(f"only {vendor} has these words")
         attack(VENDOR_ATTACKS[vendor][name])
 
 
 class TestRequester:
-    def test_sees_every_refusal_of_theirs_with_its_reason(self):
+    def test_sees_every_refusal_of_theirs_with_its_reason(self) -> None:
         refusal = refuse()
         (seen,) = selectors.list_refusals(Actor(refusal.requester_id))
         assert seen == refusal

@@ -1,4 +1,4 @@
-"""Who asks: a key in the Authorization header, or a person's session together with its CSRF token."""
+"""Who asks: a key in the Authorization header, or a person's session with its CSRF token."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -29,7 +29,7 @@ class Principal:
 
 
 class KeyAuthentication(BaseAuthentication):
-    """Takes `Authorization: Bearer imp_…`; a key that does not hold is refused, never passed over."""
+    """Takes `Authorization: Bearer imp_…`; a key that does not hold is refused, not passed over."""
 
     def authenticate(self, request: Request) -> tuple[Principal, Actor] | None:
         """Return who the key acts as; None if the request has no such header."""
@@ -42,7 +42,7 @@ class KeyAuthentication(BaseAuthentication):
             raise InvalidCredentials(_("The API key is not valid."))
         return _as_principal(request, actor)
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 (the framework's)
         """Return the challenge that goes with a 401."""
         return CHALLENGE
 

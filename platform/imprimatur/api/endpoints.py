@@ -1,4 +1,4 @@
-"""What every endpoint is made of: who asks, checked input, one call, one answer, and its own description."""
+"""What every endpoint is made of: who asks, checked input, one call, one answer, a description."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -70,7 +70,10 @@ class AnyAccept(BaseContentNegotiation):
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self,
+        request: Request,  # noqa: ARG002 (the framework passes it)
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002 (the framework passes it)
     ) -> tuple[BaseRenderer, str]:
         """Choose the only one."""
         return renderers[0], str(renderers[0].media_type)
@@ -140,7 +143,7 @@ class PublicEndpoint(Endpoint):
     permission_classes = [AllowAny]
 
 
-def operation(  # noqa: PLR0913 (each is one member of the description)
+def operation(
     operation_id: str,
     summary: str,
     *,
@@ -191,7 +194,7 @@ def operation(  # noqa: PLR0913 (each is one member of the description)
     decorate = extend_schema(
         operation_id=operation_id,
         summary=summary,
-        description=description or summary,
+        description=description or None,
         request=takes,
         responses=responses,
         parameters=parameters,

@@ -4,7 +4,7 @@ from governance.kernel.errors import DomainError
 
 
 class AnswerErased(DomainError):
-    """The first answer under this Idempotency-Key was erased with its person's texts; use a new key."""
+    """The first answer under this Idempotency-Key was erased with its person's texts."""
 
     code = "answer_erased"
     status = 409
@@ -25,7 +25,7 @@ class IdempotencyKeyInFlight(DomainError):
 
 
 class IdempotencyKeyMissing(DomainError):
-    """A request that creates something carries an Idempotency-Key, so that it can safely be sent twice."""
+    """A request that creates something carries an Idempotency-Key, to be sent twice safely."""
 
     code = "idempotency_key_missing"
     status = 400

@@ -1,4 +1,4 @@
-"""Shapes of input that repair nothing: a text is a text, a number a number, an unknown name an error."""
+"""Shapes of input that repair nothing: a text is a text, and an unknown name is an error."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,6 +7,10 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+
+from governance.kernel.roles import Role
+
+ROLES = [role.value for role in Role]
 
 
 class Text(serializers.CharField):

@@ -40,7 +40,7 @@ MAX_LENGTH = 255
 IN_FLIGHT = timedelta(minutes=2)
 # How long a first answer is kept.
 KEPT = timedelta(days=7)
-# Refusals that are answers too: they may have left a record, and a replay must not leave another.
+# Refusals that are answers: they may have left a record, and a replay must not leave another.
 _ANSWERED_STATUSES = frozenset({403, 409, 422})
 
 

@@ -7,7 +7,7 @@ from governance.tables.records import Record
 
 
 class IdempotentRequest(Record):
-    """One actor's request under one key; `answer` is set once, together with what the request did."""
+    """One actor's request under one key; `answer` is set once, with what the request did."""
 
     actor_id = models.UUIDField()
     key_sha256 = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""Keyset pages: the cursor is the last row's id, so that no row is skipped or shown twice as others come."""
+"""Keyset pages: the cursor is the last row's id, so no row is skipped or shown twice."""
 
 import base64
 import binascii
@@ -45,7 +45,7 @@ def respond(
     output: type[serializers.Serializer],
     fetch: Callable[[UUID | None, int], Sequence[Row]],
 ) -> Response:
-    """Answer one page of what `fetch(after, limit)` returns; one row more is asked for than is shown."""
+    """Answer one page of what `fetch(after, limit)` returns; one row more is asked for."""
     limit = filters["limit"]
     after = decode(filters["cursor"]) if "cursor" in filters else None
     rows = list(fetch(after, limit + 1))

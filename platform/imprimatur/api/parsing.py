@@ -1,4 +1,4 @@
-"""Reads a JSON body strictly: bounded in size and depth, UTF-8, no key twice, nothing a database chokes on."""
+"""Reads a JSON body strictly: bounded in size and depth, no name twice, all of it storable."""
 
 import json
 import math
@@ -12,20 +12,21 @@ from rest_framework.parsers import BaseParser
 from imprimatur.api.errors import MalformedJson, PayloadTooLarge
 
 MAX_DEPTH = 16
-# Beyond this, a double no longer holds every whole number, and other people's parsers round (RFC 8259, section 6).
+# Beyond this a double does not hold every whole number, and others' parsers round (RFC 8259, 6).
 MAX_INTEGER = 2**53
+_BACKSLASH, _QUOTE = b'\\"'
 
 
 class StrictJSONParser(BaseParser):
-    """Parses application/json; what it lets through has text and numbers that every part can hold."""
+    """Parses application/json, and lets through only text and numbers that every part can hold."""
 
     media_type = "application/json"
 
     def parse(
         self,
         stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
+        media_type: str | None = None,  # noqa: ARG002 (the framework passes it)
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 (the framework passes it)
     ) -> Any:
         """Return the value. Raises: PayloadTooLarge, MalformedJson."""
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -77,11 +78,11 @@ def depth(data: bytes) -> int:
         if in_string:
             if escaped:
                 escaped = False
-            elif byte == 0x5C:  # a backslash
+            elif byte == _BACKSLASH:
                 escaped = True
-            elif byte == 0x22:  # a quotation mark
+            elif byte == _QUOTE:
                 in_string = False
-        elif byte == 0x22:  # noqa: PLR2004 (a quotation mark)
+        elif byte == _QUOTE:
             in_string = True
         elif byte in b"[{":
             level += 1

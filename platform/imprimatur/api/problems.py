@@ -1,4 +1,4 @@
-"""Every failure as an RFC 9457 problem document, mapped here once; each code has a page that explains it.
+"""Every failure as an RFC 9457 problem document, mapped here once; each code has its page.
 
 An anticipated failure says what to do about it; an unanticipated one says nothing of the inside.
 """
@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -35,7 +34,7 @@ FRAMEWORK_CODES = {
     "not_found": "Nothing by that name exists, or you may not see it; the two read the same.",
     "permission_denied": "You are signed in, but may not do this.",
     "throttled": "Too many requests; Retry-After says when to try again.",
-    "unavailable": "The database does not answer at this moment; the same request may be sent again.",
+    "unavailable": "The database does not answer right now; the same request may be sent again.",
     "unsupported_media_type": "The body must be application/json.",
 }
 
@@ -68,22 +67,17 @@ class Problem(serializers.Serializer):
     )
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response:
+def handle(error: Exception, _context: Mapping[str, Any]) -> Response:
     """Map any exception of a view to a problem document; Django REST Framework calls this."""
     if isinstance(error, DomainError):
         return from_domain_error(error)
-    if isinstance(error, exceptions.ValidationError):
-        return _from_validation(error)
-    if isinstance(error, Http404):
-        return respond(404, "not_found", _("There is nothing at this address."))
-    if isinstance(error, PermissionDenied):
-        return respond(403, "permission_denied", _("You may not do this."))
-    if isinstance(error, RequestDataTooBig):
-        return respond(413, "payload_too_large", _("The request is too large."))
     if isinstance(error, exceptions.APIException):
         return _from_framework(error)
+    for kind, status, code, detail in _djangos():
+        if isinstance(error, kind):
+            return respond(status, code, detail)
     if isinstance(error, OperationalError | InterfaceError):
-        log.exception("Unable to reach the database")
+        log.error("Unable to reach the database", exc_info=error)
         detail = _("The service is not available at this moment. Send the same request again.")
         return respond(503, "unavailable", detail, headers=_retry_after(UNAVAILABLE_RETRY_S))
     return failed(error)
@@ -91,7 +85,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 
 def failed(error: Exception) -> Response:
     """Record an unanticipated failure, and answer without a word of it."""
-    log.exception("Unable to answer a request", exc_info=error)
+    log.error("Unable to answer a request", exc_info=error)
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     return respond(
         500,
@@ -134,7 +128,7 @@ def invalid(errors: list[dict[str, str]]) -> Response:
     return respond(400, "invalid_input", detail, errors=errors)
 
 
-def respond(  # noqa: PLR0913 (these are the members of a problem document)
+def respond(
     status: int,
     code: str,
     detail: str,
@@ -213,11 +207,15 @@ def flatten(detail: Any, at: str = "") -> Iterator[dict[str, str]]:
         yield {"pointer": at, "rule": rule, "detail": str(detail)}
 
 
-def _from_validation(error: exceptions.ValidationError) -> Response:
-    return invalid(list(flatten(error.detail)))
+def _djangos() -> Iterator[tuple[type[Exception], int, str, str]]:
+    yield Http404, 404, "not_found", _("There is nothing at this address.")
+    yield PermissionDenied, 403, "permission_denied", _("You may not do this.")
+    yield RequestDataTooBig, 413, "payload_too_large", _("The request is too large.")
 
 
 def _from_framework(error: exceptions.APIException) -> Response:
+    if isinstance(error, exceptions.ValidationError):
+        return invalid(list(flatten(error.detail)))
     codes = {405: "method_not_allowed", 401: "not_authenticated", 404: "not_found"}
     code = codes.get(error.status_code, str(error.default_code))
     headers = {}
@@ -253,4 +251,4 @@ def _plain(value: object) -> Any:
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, UUID | str) else str(value)
+    return str(value)

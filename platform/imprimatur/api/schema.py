@@ -11,7 +11,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
     target_class = "imprimatur.api.authentication.KeyAuthentication"
     name = "key"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:  # noqa: ARG002
         """Describe it."""
         return {
             "type": "http",
@@ -26,7 +26,7 @@ class PersonScheme(OpenApiAuthenticationExtension):
     target_class = "imprimatur.api.authentication.PersonAuthentication"
     name = "session"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:  # noqa: ARG002
         """Describe it."""
         return {
             "type": "apiKey",

@@ -1,4 +1,4 @@
-"""Answers every address below /api/ that does not exist, for any method, with a problem document."""
+"""Answers every address below /api/ that does not exist, for any method, with a problem."""
 
 from typing import Any
 
@@ -23,6 +23,6 @@ class Unknown(PublicEndpoint):
             setattr(self, name, self.nothing)
         return super().dispatch(request, *args, **kwargs)
 
-    def nothing(self, request: Request, **_: Any) -> Response:
+    def nothing(self, _request: Request, **_: Any) -> Response:
         """Say that there is nothing."""
         raise Http404

@@ -1,4 +1,4 @@
-"""The REST API's addresses: version 1, the pages of its problems, and a problem for all the rest."""
+"""The REST API's addresses: version 1, its problems' pages, and a problem for all the rest."""
 
 from django.urls import URLPattern, URLResolver, include, path
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 
+OURS = ("imprimatur", "generation", "governance", "templates", "django_structlog", "uvicorn")
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -19,7 +21,12 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
     last: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if json
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        # Plain tracebacks: the default shows local variables, and those hold prompts and names.
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     )
     return {
         "version": 1,
@@ -32,12 +39,9 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
-        "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {
-            "kombu": {"level": "WARNING"},
-            "celery": {"level": "WARNING"},
-            "uvicorn.access": {"level": "WARNING"},
-        },
+        # Libraries speak up only when something is wrong; our own rooms at the level that is set.
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {name: {"level": level} for name in OURS},
     }
 
 

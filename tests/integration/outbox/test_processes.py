@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 from django.db.models.functions import Now
 
+from governance.kernel import clock
 from governance.outbox import services
 from governance.outbox.models import Outbox
 from tests import databases
@@ -34,7 +35,7 @@ while services.relay(send=send, now=datetime.now(UTC), limit=20):
 """
 
 
-def start(pause=0.0):
+def start(pause: float = 0.0) -> subprocess.Popen[str]:
     paths = [str(ROOT / "platform"), str(ROOT), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", RELAY.format(pause=pause)],
@@ -46,20 +47,20 @@ def start(pause=0.0):
     )
 
 
-def let_go(process):
+def let_go(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("go\n")
     process.stdin.flush()
 
 
-def hints(count):
+def hints(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
             services.wake("a.b", queue="cpu", number=number)
 
 
 class TestRelays:
-    def test_share_the_hints_and_send_none_twice(self):
+    def test_share_the_hints_and_send_none_twice(self) -> None:
         hints(200)
         relays = [start(), start(), start()]
         for relay in relays:
@@ -70,10 +71,12 @@ class TestRelays:
             assert relay.returncode == 0
             sent.update(map(int, output.split()))
         # A relay that found the rest claimed by others stops early; nothing may be left behind.
-        services.relay(send=lambda task, kwargs, queue: sent.update([kwargs["number"]]), now=_now())
+        services.relay(
+            send=lambda _task, kwargs, _queue: sent.update([kwargs["number"]]), now=clock.now()
+        )
         assert sent == Counter(range(200))
 
-    def test_lose_nothing_when_one_is_killed(self):
+    def test_lose_nothing_when_one_is_killed(self) -> None:
         hints(30)
         victim = start(pause=0.05)
         let_go(victim)
@@ -85,12 +88,8 @@ class TestRelays:
         assert Outbox.objects.filter(sent_at=None, due_at__gt=Now()).count() == 20
         Outbox.objects.update(due_at=Now())
         again = []
-        services.relay(send=lambda task, kwargs, queue: again.append(kwargs["number"]), now=_now())
+        services.relay(
+            send=lambda _task, kwargs, _queue: again.append(kwargs["number"]), now=clock.now()
+        )
         assert again == list(range(30))
         assert set(sent) <= set(again)
-
-
-def _now():
-    from governance.kernel import clock
-
-    return clock.now()

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any, Never
 
 import pytest
 from django.db import connection, transaction
@@ -19,32 +20,32 @@ class BrokerDown(Exception):
 class Broker:
     """Takes hints, and refuses those whose number is in `refused`."""
 
-    def __init__(self, *refused):
+    def __init__(self, *refused: int) -> None:
         self.refused = refused
         self.taken = []
 
-    def send(self, task, kwargs, queue):
+    def send(self, task: str, kwargs: dict[str, Any], queue: str) -> None:
         if kwargs["number"] in self.refused:
             raise BrokerDown(kwargs["number"])
         self.taken.append((task, kwargs["number"], queue))
 
     @property
-    def numbers(self):
+    def numbers(self) -> list[int]:
         return [number for _, number, _ in self.taken]
 
 
-def hints(count):
+def hints(count: int) -> None:
     with transaction.atomic():
         for number in range(count):
             services.wake("a.b", queue="cpu", number=number)
 
 
-def all_due():
+def all_due() -> None:
     Outbox.objects.update(due_at=Now())
 
 
 class TestRelay:
-    def test_sends_each_hint_once_in_order(self):
+    def test_sends_each_hint_once_in_order(self) -> None:
         hints(3)
         broker = Broker()
         assert services.relay(send=broker.send, now=NOW) == 3
@@ -53,7 +54,7 @@ class TestRelay:
         assert services.relay(send=broker.send, now=NOW) == 0
         assert set(Outbox.objects.values_list("sent_at", flat=True)) == {NOW}
 
-    def test_sends_no_more_than_the_limit(self):
+    def test_sends_no_more_than_the_limit(self) -> None:
         hints(5)
         broker = Broker()
         assert [services.relay(send=broker.send, now=NOW, limit=2) for _ in range(4)] == [
@@ -64,12 +65,12 @@ class TestRelay:
         ]
         assert broker.numbers == [0, 1, 2, 3, 4]
 
-    def test_sends_outside_the_claim(self):
+    def test_sends_outside_the_claim(self) -> None:
         hints(1)
         depth_outside = len(connection.savepoint_ids)
         seen = []
 
-        def send(task, kwargs, queue):
+        def send(task: str, kwargs: dict[str, Any], queue: str) -> None:
             seen.append(len(connection.savepoint_ids))
             # The claim is already made, so a second relay would find nothing.
             assert services.relay(send=pytest.fail, now=NOW) == 0
@@ -77,7 +78,7 @@ class TestRelay:
         assert services.relay(send=send, now=NOW) == 1
         assert seen == [depth_outside]
 
-    def test_keeps_what_the_broker_would_not_take(self):
+    def test_keeps_what_the_broker_would_not_take(self) -> None:
         hints(4)
         broker = Broker(1)
         with pytest.raises(BrokerDown):
@@ -85,7 +86,7 @@ class TestRelay:
         assert broker.numbers == [0]
         assert selectors.backlog().waiting == 3
 
-    def test_does_not_let_one_hint_hold_up_the_others(self):
+    def test_does_not_let_one_hint_hold_up_the_others(self) -> None:
         hints(4)
         broker = Broker(1)
         with pytest.raises(BrokerDown):
@@ -93,7 +94,7 @@ class TestRelay:
         assert services.relay(send=broker.send, now=NOW) == 2
         assert broker.numbers == [0, 2, 3]
 
-    def test_counts_attempts_only_for_what_was_tried(self):
+    def test_counts_attempts_only_for_what_was_tried(self) -> None:
         hints(3)
         with pytest.raises(BrokerDown):
             services.relay(send=Broker(0).send, now=NOW)
@@ -103,7 +104,7 @@ class TestRelay:
             services.relay(send=Broker(0).send, now=NOW)
         assert selectors.backlog().attempts == 2
 
-    def test_waits_longer_after_each_attempt(self):
+    def test_waits_longer_after_each_attempt(self) -> None:
         hints(1)
         waits = []
         for _ in range(10):
@@ -115,10 +116,10 @@ class TestRelay:
         assert waits == sorted(waits)
         assert waits[0] <= 2 < waits[-1] <= services.LONGEST_WAIT_S
 
-    def test_sends_again_what_a_dead_relay_had_claimed(self):
+    def test_sends_again_what_a_dead_relay_had_claimed(self) -> None:
         hints(2)
 
-        def die(task, kwargs, queue):
+        def die(task: str, kwargs: dict[str, Any], queue: str) -> Never:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -129,7 +130,7 @@ class TestRelay:
         assert services.relay(send=broker.send, now=NOW) == 1
         assert sorted(broker.numbers) == [0, 1]
 
-    def test_asks_only_once_when_there_is_nothing_to_do(self):
+    def test_asks_only_once_when_there_is_nothing_to_do(self) -> None:
         with CaptureQueriesContext(connection) as queries:
             services.relay(send=pytest.fail, now=NOW)
         assert len(queries) == 1
@@ -137,7 +138,9 @@ class TestRelay:
 
 
 class TestPrune:
-    def test_removes_what_was_sent_long_ago_and_nothing_else(self, monkeypatch):
+    def test_removes_what_was_sent_long_ago_and_nothing_else(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(services, "PRUNE_BATCH", 2)
         hints(7)
         services.relay(send=Broker().send, now=NOW - timedelta(days=2), limit=5)
@@ -147,7 +150,7 @@ class TestPrune:
 
 
 class TestBacklog:
-    def test_tells_how_much_waits_and_since_when(self):
+    def test_tells_how_much_waits_and_since_when(self) -> None:
         assert selectors.backlog() == selectors.Backlog(0, None, 0)
         hints(3)
         services.relay(send=Broker().send, now=NOW, limit=1)

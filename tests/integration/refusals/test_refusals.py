@@ -1,5 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Never
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -14,6 +16,7 @@ from governance.kernel.subjects import SubjectRef
 from governance.ledger.models import Entry as LedgerEntry
 from governance.refusals import selectors, services
 from governance.refusals.models import Refusal
+from governance.refusals.records import RefusalRecord
 from governance.sealing import keys
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +24,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def sealing_key(tmp_path, settings):
+def sealing_key(tmp_path: Path, settings: Any) -> None:
     """Give the installation a sealing key of its own."""
     settings.SEALING_KEY_FILE = tmp_path / "kek"
     settings.SEALING_KEY_FILE.write_bytes(bytes(range(32)))
@@ -29,7 +32,7 @@ def sealing_key(tmp_path, settings):
     assert keys.read_sealing_key(settings.SEALING_KEY_FILE)
 
 
-def refuse(*, now=NOW, **changes):
+def refuse(*, now: datetime = NOW, **changes: Any) -> RefusalRecord:
     requester_id = changes.pop("requester_id", None) or uuid7()
     facts = {
         "actor": Actor(requester_id),
@@ -44,7 +47,7 @@ def refuse(*, now=NOW, **changes):
 
 
 class TestRecord:
-    def test_keeps_one_row_and_one_ledger_entry(self):
+    def test_keeps_one_row_and_one_ledger_entry(self) -> None:
         refusal = refuse(stage="image", scorer="safety", score=0.9, threshold=0.5)
         row = Refusal.objects.get()
         assert row.id == refusal.id
@@ -53,8 +56,8 @@ class TestRecord:
         facts = json.loads(bytes(entry.body))["facts"]
         assert (facts["score"], facts["threshold"], facts["stage"]) == ("0.9", "0.5", "image")
 
-    def test_vanishes_without_its_ledger_entry(self, monkeypatch):
-        def broken(**_):
+    def test_vanishes_without_its_ledger_entry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(**_: object) -> Never:
             raise RuntimeError
 
         monkeypatch.setattr(services.ledger, "append", broken)
@@ -72,7 +75,7 @@ class TestRecord:
             ({"score": 0.5}, "/scorer"),
         ],
     )
-    def test_refuses_what_explains_nothing(self, changes, pointer):
+    def test_refuses_what_explains_nothing(self, changes: dict[str, object], pointer: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             refuse(**changes)
         assert refused.value.pointer == pointer
@@ -80,16 +83,16 @@ class TestRecord:
         assert not LedgerEntry.objects.exists()
 
     @pytest.mark.parametrize("score", [float("nan"), float("inf")])
-    def test_records_a_broken_measurement_as_none(self, score):
+    def test_records_a_broken_measurement_as_none(self, score: float) -> None:
         refusal = refuse(scorer="safety", score=score, threshold=0.5, reason="The scorer failed.")
         assert (refusal.scorer, refusal.score, refusal.threshold) == ("safety", None, None)
 
-    def test_takes_personal_text_only_sealed(self):
+    def test_takes_personal_text_only_sealed(self) -> None:
         with pytest.raises(ValidationError), transaction.atomic():
             refuse(detail=b"a name in plain words, long enough to look sealed")
         assert not Refusal.objects.exists()
 
-    def test_shows_sealed_text_to_whoever_may_read_it(self, sealing_key):
+    def test_shows_sealed_text_to_whoever_may_read_it(self, sealing_key: None) -> None:
         author, brand_id = uuid7(), uuid7()
         text = "Jane Doe drinking"
         sealed = services.seal_detail(person_id=author, text=text)
@@ -101,7 +104,7 @@ class TestRecord:
         with pytest.raises(NotFound):
             selectors.read_detail(Actor(uuid7()), refusal.id)
 
-    def test_has_no_detail_where_none_was_given(self):
+    def test_has_no_detail_where_none_was_given(self) -> None:
         author = uuid7()
         refusal = refuse(requester_id=author)
         assert not refusal.has_detail
@@ -120,7 +123,7 @@ class TestVisibility:
             (Role.MARKETER, False),
         ],
     )
-    def test_goes_by_role_in_the_brand(self, role, seen):
+    def test_goes_by_role_in_the_brand(self, role: Role, seen: bool) -> None:
         refusal = refuse()
         here = Actor(uuid7(), roles={refusal.brand_id: frozenset({role})})
         elsewhere = Actor(uuid7(), roles={uuid7(): frozenset({role})})
@@ -133,12 +136,12 @@ class TestVisibility:
                 with pytest.raises(NotFound):
                     selectors.get_refusal(actor, refusal.id)
 
-    def test_reaches_the_requester_and_the_system(self):
+    def test_reaches_the_requester_and_the_system(self) -> None:
         refusal = refuse()
         for actor in (Actor(refusal.requester_id), SYSTEM):
             assert selectors.get_refusal(actor, refusal.id).reason == refusal.reason
 
-    def test_ends_with_a_keys_scopes(self):
+    def test_ends_with_a_keys_scopes(self) -> None:
         refusal = refuse()
         key = Actor(refusal.requester_id, ActorKind.INTEGRATION, scopes=frozenset())
         allowed = Actor(
@@ -149,14 +152,14 @@ class TestVisibility:
         assert selectors.list_refusals(key) == ()
         assert len(selectors.list_refusals(allowed)) == 1
 
-    def test_is_not_the_platform_admins(self):
+    def test_is_not_the_platform_admins(self) -> None:
         refusal = refuse()
         with pytest.raises(NotFound):
             selectors.get_refusal(Actor(uuid7(), is_platform_admin=True), refusal.id)
 
 
 class TestList:
-    def test_pages_from_the_newest_without_gap_or_repeat(self):
+    def test_pages_from_the_newest_without_gap_or_repeat(self) -> None:
         brand_id = uuid7()
         made = [refuse(brand_id=brand_id, now=NOW + timedelta(seconds=i)).id for i in range(5)]
         seen, after = [], None
@@ -165,20 +168,20 @@ class TestList:
             after = page[-1].id
         assert seen == sorted(made, reverse=True)
 
-    def test_narrows_by_brand_and_requester(self):
+    def test_narrows_by_brand_and_requester(self) -> None:
         mine, other = refuse(), refuse()
         by_brand = selectors.list_refusals(SYSTEM, brand_id=mine.brand_id)
         by_person = selectors.list_refusals(SYSTEM, requester_id=other.requester_id)
         assert ([r.id for r in by_brand], [r.id for r in by_person]) == ([mine.id], [other.id])
 
-    def test_is_one_query_however_many(self):
+    def test_is_one_query_however_many(self) -> None:
         for _ in range(3):
             refuse()
         with CaptureQueriesContext(connection) as queries:
             assert len(selectors.list_refusals(SYSTEM)) == 3
         assert len(queries) == 1
 
-    def test_finds_the_latest_by_subject(self):
+    def test_finds_the_latest_by_subject(self) -> None:
         subject = SubjectRef("asset", uuid7(), sha256="0" * 64)
         refuse(subject=subject)
         latest = refuse(subject=subject, stage="gate")
@@ -197,7 +200,7 @@ class TestTable:
             {"threshold": 0.5},
         ],
     )
-    def test_refuses_an_unexplained_row_whoever_writes_it(self, changes):
+    def test_refuses_an_unexplained_row_whoever_writes_it(self, changes: dict[str, object]) -> None:
         row = {
             "created_at": NOW,
             "brand_id": uuid7(),

@@ -32,7 +32,7 @@ def sealing_key(settings: Any, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 class TestSeal:
     def test_hides_the_text_and_reveals_it(self) -> None:
         person_id = uuid7()
@@ -157,14 +157,15 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 class TestGuards:
     @pytest.fixture(autouse=True)
     def _one_live_and_one_destroyed_key(self) -> None:
         services.seal(person_id=uuid7(), text=TEXT, purpose=PURPOSE)
         person_id = uuid7()
         services.seal(person_id=person_id, text=TEXT, purpose=PURPOSE)
-        services.destroy_key(actor=SYSTEM, person_id=person_id, now=NOW)
+        with transaction.atomic():
+            services.destroy_key(actor=SYSTEM, person_id=person_id, now=NOW)
 
     @pytest.mark.parametrize("attack", ATTACKS)
     def test_refuse(self, attack: str) -> None:

@@ -1,4 +1,4 @@
-"""`quota check`: compares every account with its entries; exit status 0 only if the books balance."""
+"""`quota check` compares accounts with their entries; exit status 0 only if the books balance."""
 
 from argparse import ArgumentParser
 from typing import Any

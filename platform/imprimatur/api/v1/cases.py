@@ -9,16 +9,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from governance.kernel.roles import Role
 from governance.policy.permissions import Permission
 from governance.review import selectors as review
 from governance.review import services as review_services
 from governance.review.states import CaseState, Verdict
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity, Input, Text
+from imprimatur.api.fields import ROLES, Filters, Identity, Input, Text
 from imprimatur.api.idempotency import Answer
 
 _SHA256 = r"^[0-9a-f]{64}$"
+CASE_STATES = CaseState.values
+VERDICTS = Verdict.values
 
 
 class SubjectOutput(serializers.Serializer):
@@ -34,7 +35,7 @@ class GivenDecisionOutput(serializers.Serializer):
 
     id = serializers.UUIDField()
     reviewer_id = serializers.UUIDField()
-    verdict = serializers.ChoiceField(Verdict.values)
+    verdict = serializers.ChoiceField(VERDICTS)
     reason = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -44,7 +45,7 @@ class CaseStageOutput(serializers.Serializer):
 
     position = serializers.IntegerField()
     name = serializers.CharField()
-    role = serializers.ChoiceField([role.value for role in Role])
+    role = serializers.ChoiceField(ROLES)
     quorum = serializers.IntegerField()
     decisions = GivenDecisionOutput(many=True)
 
@@ -54,7 +55,7 @@ class CaseOutput(serializers.Serializer):
     """The review of one subject's bytes; `stage` is the open step, null once the case is closed."""
 
     id = serializers.UUIDField()
-    state = serializers.ChoiceField(CaseState.values)
+    state = serializers.ChoiceField(CASE_STATES)
     brand_id = serializers.UUIDField()
     subject = SubjectOutput()
     title = serializers.CharField()
@@ -72,7 +73,7 @@ class CaseOutput(serializers.Serializer):
 class DecisionInput(Input):
     """A verdict on the bytes that were on the screen."""
 
-    verdict = serializers.ChoiceField(Verdict.values)
+    verdict = serializers.ChoiceField(VERDICTS)
     sha256 = serializers.RegexField(
         _SHA256, help_text="The SHA-256 of the bytes that the reviewer saw."
     )
@@ -94,9 +95,9 @@ class DecisionOutput(serializers.Serializer):
     stage_position = serializers.IntegerField()
     stage_name = serializers.CharField()
     reviewer_id = serializers.UUIDField()
-    verdict = serializers.ChoiceField(Verdict.values)
+    verdict = serializers.ChoiceField(VERDICTS)
     created_at = serializers.DateTimeField()
-    case_state = serializers.ChoiceField(CaseState.values)
+    case_state = serializers.ChoiceField(CASE_STATES)
     approval_id = serializers.UUIDField(allow_null=True)
 
 
@@ -104,7 +105,7 @@ class CaseFilters(Filters):
     """Which cases."""
 
     brand_id = Identity(required=False)
-    state = serializers.ChoiceField(CaseState.values, required=False)
+    state = serializers.ChoiceField(CASE_STATES, required=False)
     decidable = serializers.BooleanField(
         default=False, help_text="Only those that wait for the asker's decision, oldest first."
     )

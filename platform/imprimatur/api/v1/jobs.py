@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from generation.jobs import selectors as jobs
 from generation.jobs import services as job_services
+from generation.jobs.states import ItemState
 from governance.kernel import clock
 from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
@@ -21,6 +22,8 @@ from imprimatur.workflow import order
 
 # Seconds after which it makes sense to look at an order again.
 LOOK_AGAIN_S = 2
+ITEM_STATES = ItemState.values
+JOB_STATES = ["queued", "running", "done"]
 
 
 @extend_schema_serializer(component_name="Order")
@@ -42,9 +45,7 @@ class ItemOutput(serializers.Serializer):
 
     id = serializers.UUIDField()
     number = serializers.IntegerField(help_text="Counts from 1.")
-    state = serializers.ChoiceField(
-        ["queued", "leased", "in_review", "refused", "held", "failed", "cancelled"]
-    )
+    state = serializers.ChoiceField(ITEM_STATES)
     progress_share = serializers.FloatField(help_text="0 to 1.")
     seed = serializers.IntegerField()
     attempts = serializers.IntegerField()
@@ -67,19 +68,19 @@ class JobOutput(serializers.Serializer):
     requester_id = serializers.UUIDField()
     profile_id = serializers.UUIDField()
     created_at = serializers.DateTimeField()
-    state = serializers.ChoiceField(["queued", "running", "done"])
+    state = serializers.ChoiceField(JOB_STATES)
     variables = serializers.DictField(
         allow_null=True, help_text="Null once the requester's texts were erased."
     )
     items = ItemOutput(many=True)
 
 
-@extend_schema_serializer(component_name="ItemState")
+@extend_schema_serializer(component_name="CancelledItem")
 class ItemStateOutput(serializers.Serializer):
-    """An image's state after a request to cancel it; a leased one ends as soon as its worker hears."""
+    """An image's state after a request to cancel it; a leased one ends when its worker hears."""
 
     id = serializers.UUIDField()
-    state = serializers.CharField()
+    state = serializers.ChoiceField(ITEM_STATES)
 
 
 class JobFilters(Filters):

@@ -6,16 +6,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance.kernel.actors import ActorKind
-from governance.kernel.roles import Role
 from imprimatur.accounts import selectors as accounts
 from imprimatur.api.endpoints import SIGNED_IN, Endpoint, operation
+from imprimatur.api.fields import ROLES
 
 
 class HeldRoles(serializers.Serializer):
     """The roles held in one brand."""
 
     brand_id = serializers.UUIDField()
-    roles = serializers.ListField(child=serializers.ChoiceField([role.value for role in Role]))
+    roles = serializers.ListField(child=serializers.ChoiceField(ROLES))
 
 
 @extend_schema_serializer(component_name="Me")

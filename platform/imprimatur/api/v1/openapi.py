@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.http import require_safe
 
-# Swagger UI sets style attributes from its script; scripts stay our own origin's, without inline ones.
+# Swagger UI writes inline styles, hence the one exception; scripts stay our own files.
 DOCS_POLICY = (
     "default-src 'none'; base-uri 'none'; connect-src 'self'; form-action 'none'; "
     "frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; "

@@ -17,6 +17,8 @@ from imprimatur.publishing import selectors as publishing
 from imprimatur.publishing.selectors import PublicationRecord
 from imprimatur.publishing.states import PublicationState
 
+PUBLICATION_STATES = PublicationState.values
+
 
 @extend_schema_serializer(component_name="NewPublication")
 class PublicationInput(Input):
@@ -37,7 +39,7 @@ class PublicationOutput(serializers.Serializer):
     destination_slug = serializers.CharField()
     rendition = serializers.CharField()
     attempt = serializers.IntegerField()
-    state = serializers.ChoiceField(PublicationState.values)
+    state = serializers.ChoiceField(PUBLICATION_STATES)
     requested_by = serializers.UUIDField()
     created_at = serializers.DateTimeField()
     location = serializers.CharField(allow_blank=True)
@@ -54,7 +56,7 @@ class PublicationFilters(Filters):
 
 @extend_schema_serializer(component_name="Destination")
 class DestinationOutput(serializers.Serializer):
-    """A place that released images may go to; its address and credential stay with the publisher."""
+    """A place that released images may go to; its credential stays with the publisher."""
 
     id = serializers.UUIDField()
     brand_id = serializers.UUIDField()

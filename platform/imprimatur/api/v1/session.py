@@ -1,4 +1,4 @@
-"""A person's session: who is signed in, signing in, signing out; the CSRF token is handed out here."""
+"""A person's session: who is signed in, signing in, signing out, and the CSRF token."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class CredentialsInput(Input):
 
 @extend_schema_serializer(component_name="Session")
 class SessionOutput(serializers.Serializer):
-    """Whether somebody is signed in, and the token that every changing request of a session carries."""
+    """Whether somebody is signed in, and the token that changing requests of a session carry."""
 
     signed_in = serializers.BooleanField()
     user_id = Identity(allow_null=True)
@@ -50,8 +50,8 @@ class Session(PublicEndpoint):
         takes=CredentialsInput,
         gives=SessionOutput,
         refuses=[401, 403, 429],
-        description="Needs the CSRF token of `GET /session`, as header and cookie: a form on another "
-        "site cannot sign a person in. The token changes with the sign-in.",
+        description="Needs the CSRF token of `GET /session`, as header and cookie: a form on "
+        "another site cannot sign a person in. The token changes with the sign-in.",
     )
     def post(self, request: Request) -> Response:
         """Start a session."""

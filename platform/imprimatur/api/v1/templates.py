@@ -1,4 +1,4 @@
-"""Released templates with the JSON Schema of their variables, and a preview that records nothing."""
+"""Released templates with their variables' JSON Schema, and a preview that records nothing."""
 
 from uuid import UUID
 

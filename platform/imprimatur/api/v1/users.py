@@ -16,7 +16,7 @@ from governance.policy.permissions import Permission
 from imprimatur.accounts import selectors as accounts
 from imprimatur.accounts import services as account_services
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity, Input, Text
+from imprimatur.api.fields import ROLES, Filters, Identity, Input, Text
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.pagination import slice_by_id
 
@@ -56,7 +56,7 @@ class UserChangeInput(Input):
 class RoleInput(Input):
     """A role for somebody else: in a brand, or platform admin without one."""
 
-    role = serializers.ChoiceField([role.value for role in Role])
+    role = serializers.ChoiceField(ROLES)
     brand_id = Identity(required=False)
 
 
@@ -67,7 +67,7 @@ class RoleOutput(serializers.Serializer):
     id = serializers.UUIDField()
     user_id = serializers.UUIDField()
     brand_id = serializers.UUIDField(allow_null=True)
-    role = serializers.ChoiceField([role.value for role in Role])
+    role = serializers.ChoiceField(ROLES)
     granted_by = serializers.UUIDField()
     created_at = serializers.DateTimeField()
     revoked_at = serializers.DateTimeField(allow_null=True)

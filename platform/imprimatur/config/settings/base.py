@@ -198,6 +198,8 @@ RELAY_INTERVAL_S = env_int("RELAY_INTERVAL_S", 1)
 CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 # Seconds after which a hint that led to nothing is sent again.
 HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
+# Seconds after which the release of an approval is tried again.
+RELEASE_AGAIN_S = env_int("RELEASE_AGAIN_S", 2)
 # The most variants that one order may ask for.
 MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
 # The function that turns a user name into an Actor, for commands of lower rooms that act as somebody.
@@ -222,6 +224,14 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Order, review, release and publish generated images.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "ENUM_NAME_OVERRIDES": {
+        "CaseState": "imprimatur.api.v1.cases.CASE_STATES",
+        "ItemState": "imprimatur.api.v1.jobs.ITEM_STATES",
+        "JobState": "imprimatur.api.v1.jobs.JOB_STATES",
+        "PublicationState": "imprimatur.api.v1.publications.PUBLICATION_STATES",
+        "Role": "imprimatur.api.fields.ROLES",
+        "Verdict": "imprimatur.api.v1.cases.VERDICTS",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

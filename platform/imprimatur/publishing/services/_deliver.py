@@ -25,7 +25,7 @@ from governance.release import selectors as releases
 from governance.tables.records import move
 from imprimatur.publishing import credentials
 from imprimatur.publishing.destinations import registry
-from imprimatur.publishing.destinations.protocol import Delivered, DestinationUnreachable
+from imprimatur.publishing.destinations.protocol import Delivered
 from imprimatur.publishing.models import Publication, Receipt
 from imprimatur.publishing.states import PUBLICATION, PublicationState
 
@@ -53,14 +53,11 @@ def deliver(*, publication_id: UUID, now: datetime) -> bool:
     publication = lease.publication
     try:
         key, delivered = _send(publication)
-    except DestinationUnreachable as error:
-        if publication.tries + 1 < TRIES:
+    except DomainError as error:
+        if getattr(error, "is_transient", False) and publication.tries + 1 < TRIES:
             log.warning("Unable to reach a destination", publication_id=str(publication_id))
             _wait(lease, error.detail)
             return False
-        _fail(lease, error.detail, now)
-        return False
-    except DomainError as error:
         log.warning("Unable to deliver", publication_id=str(publication_id), code=error.code)
         _fail(lease, error.detail, now)
         return False

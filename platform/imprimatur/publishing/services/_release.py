@@ -256,7 +256,7 @@ def _score_facts(asset: AssetRecord, *, is_calibrated: bool) -> tuple[facts.Scor
     return tuple(
         facts.ScoreFacts(
             scorer=score.scorer,
-            scorer_sha256=score.weights_sha256,
+            scorer_sha256=score.weights_sha256 or None,
             value=repr(score.value),
             threshold=None if score.threshold is None else repr(score.threshold),
             policy_version=str(score.policy_id),

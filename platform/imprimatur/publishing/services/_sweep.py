@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from governance.outbox import services as outbox
 from governance.release import selectors as releases
+from governance.release import services as release_services
 from imprimatur.publishing.models import Publication
 from imprimatur.publishing.services._release import RELEASE
 from imprimatur.publishing.services._request import DELIVER, QUEUE
@@ -15,12 +16,14 @@ from imprimatur.publishing.states import PublicationState
 
 
 def sweep(*, now: datetime, limit: int = 100) -> int:
-    """Hint approvals that are covered but not released, and deliveries that nobody is making."""
+    """Hint approvals that are not released, and deliveries that nobody is making."""
     hints = 0
-    with transaction.atomic():
-        for case_id in releases.cases_to_release(limit=limit):
-            outbox.wake(RELEASE, queue=QUEUE, case_id=str(case_id))
-            hints += 1
+    again_after = timedelta(seconds=settings.RELEASE_AGAIN_S)
+    if releases.has_due():
+        with transaction.atomic():
+            for case_id in release_services.hint_due(now=now, again_after=again_after, limit=limit):
+                outbox.wake(RELEASE, queue=QUEUE, case_id=str(case_id))
+                hints += 1
     long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
     waiting = Publication.objects.filter(
         Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago),

@@ -161,9 +161,7 @@ def _choice_field(values: Iterable[Any], shared: dict[str, Any]) -> forms.Field:
     by_text = {str(value): value for value in values}
     choices = [(text, text[:1].upper() + text[1:]) for text in by_text]
     is_short = len(choices) <= PILLS_MOST
-    if not shared["required"]:
-        choices.insert(0, ("", str(_("Default"))))
-    elif not is_short and shared["initial"] is None:
+    if shared["initial"] is None and not is_short:
         choices.insert(0, ("", str(_("Choose…"))))
     return forms.TypedChoiceField(
         choices=choices,

@@ -24,12 +24,10 @@ class Command(BaseCommand):
         report, began, held = main_job.Report(), time.monotonic(), False
         try:
             seeded = seed.seed(now=now())
-
-                pass
-            try:
+            with ExitStack() as running:
+                with report.timed("start"):
+                    base_url = running.enter_context(all_processes())
                 main_job.run(base_url, seeded, report)
-            finally:
-                stop()
             held = True
         except Exception:
             traceback.print_exc()

@@ -1,0 +1,185 @@
+"""What several screens show: brands by id, people by name, rows of orders and cards of cases."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from generation.assets import selectors as assets
+from generation.assets.selectors import AssetRecord
+from generation.jobs.records import ItemRecord, JobRecord
+from governance.kernel.actors import Actor
+from governance.kernel.roles import Role
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.review import selectors as review
+from governance.review.records import CaseRecord
+from imprimatur.web import words
+from templates.brands import selectors as brands
+from templates.brands.records import BrandRecord
+
+THUMBS = 4
+REVIEW_ROLES = (Role.BRAND_REVIEWER, Role.COMPLIANCE_REVIEWER)
+OPEN_ITEM_STATES = frozenset({"queued", "leased"})
+FINISHED_SHARE = 1.0
+
+
+class Page(NamedTuple):
+    """Where a list stands: links keep the filters of the page they are on."""
+
+    is_first: bool
+    next_after: UUID | None
+    first_query: str
+    next_query: str
+
+
+def page_of(
+    rows: Sequence[Any], size: int, after: UUID | None, filters: Mapping[str, str] | None = None
+) -> tuple[Sequence[Any], Page]:
+    """Cut rows that were asked for with one more than `size`, and say where the next page begins."""
+    kept = rows[:size]
+    next_after: UUID | None = kept[-1].id if len(rows) > size else None
+    kept_filters = dict(filters or {})
+    return kept, Page(
+        is_first=after is None,
+        next_after=next_after,
+        first_query=urlencode(kept_filters),
+        next_query=urlencode({**kept_filters, "after": str(next_after)}) if next_after else "",
+    )
+
+
+def brands_by_id(actor: Actor) -> dict[UUID, BrandRecord]:
+    """Return the brands that the actor may see."""
+    return {brand.id: brand for brand in brands.list_brands(actor)}
+
+
+def brand_name(known: Mapping[UUID, BrandRecord], brand_id: UUID | None) -> str:
+    """Return a brand's name, or a dash for one that is hidden."""
+    brand = known.get(brand_id) if brand_id else None
+    return brand.name if brand else "–"
+
+
+def may_order(actor: Actor) -> bool:
+    """Tell whether the actor may order in any brand."""
+    return bool(permits.brands_where(actor, Permission.GENERATION_JOB_CREATE))
+
+
+def may_review(actor: Actor) -> bool:
+    """Tell whether the actor holds a role that decides, in any brand."""
+    return bool(actor.brands(*REVIEW_ROLES))
+
+
+def may_audit(actor: Actor) -> bool:
+    """Tell whether the actor may read the ledger, everywhere or in any brand."""
+    permission = Permission.LEDGER_ENTRY_READ
+    return permits.may_everywhere(actor, permission) or bool(
+        permits.brands_where(actor, permission)
+    )
+
+
+def order_rows(
+    jobs: Iterable[JobRecord],
+    known: Mapping[UUID, BrandRecord],
+    names: Mapping[UUID, str],
+    reader_id: UUID,
+) -> list[dict[str, Any]]:
+    """Return orders as rows of a list, with what became of their images."""
+    jobs = list(jobs)
+    subject_ids = [item.asset_id for job in jobs for item in job.items if item.asset_id]
+    cases = review.find_cases_for_subjects(subject_ids) if subject_ids else {}
+    return [_order_row(job, known, names, cases, reader_id) for job in jobs]
+
+
+def _order_row(
+    job: JobRecord,
+    known: Mapping[UUID, BrandRecord],
+    names: Mapping[UUID, str],
+    cases: Mapping[UUID, CaseRecord],
+    reader_id: UUID,
+) -> dict[str, Any]:
+    states = Counter(item_state(item, cases) for item in job.items)
+    return {
+        "id": job.id,
+        "name": job.template_name,
+        "brand": brand_name(known, job.brand_id),
+        "created_at": job.created_at,
+        "requester": "" if job.requester_id == reader_id else names.get(job.requester_id, ""),
+        "is_running": job.state != "done",
+        "percent": percent_of(job),
+        "tallies": [{"state": state, "count": count} for state, count in states.items()],
+        "thumbs": [_thumb(item) for item in job.items[:THUMBS]],
+    }
+
+
+def _thumb(item: ItemRecord) -> dict[str, Any]:
+    is_shown = item.state != "refused"
+    return {
+        "asset_id": item.asset_id if is_shown else None,
+        "icon": words.state(item.state).icon,
+    }
+
+
+def item_state(item: ItemRecord, cases: Mapping[UUID, CaseRecord]) -> str:
+    """Return what to say of an item: its review's outcome, once there is one."""
+    case = cases.get(item.asset_id) if item.asset_id else None
+    return item.state if case is None or case.state == "open" else case.state
+
+
+def percent_of(job: JobRecord) -> int:
+    """Return how much of an order is made, in percent."""
+    if not job.items:
+        return 100
+    return round(100 * sum(item.progress_share for item in job.items) / len(job.items))
+
+
+def case_cards(
+    actor: Actor, cases: Iterable[CaseRecord], known: Mapping[UUID, BrandRecord]
+) -> list[dict[str, Any]]:
+    """Return review cases as cards; the scores' flags tell where to look first."""
+    cases = list(cases)
+    ids = [case.subject.id for case in cases if case.subject.kind == "asset"]
+    found = assets.find_assets(actor, ids) if ids else {}
+    return [
+        {
+            "id": case.id,
+            "title": case.title,
+            "brand": brand_name(known, case.brand_id),
+            "subject_id": case.subject.id,
+            "state": case.state,
+            "stage": case.stage,
+            "opened_at": case.opened_at,
+            "asset": found.get(case.subject.id),
+            "is_template": case.subject.kind == "template_version",
+            "flags": flags_of(found.get(case.subject.id)),
+        }
+        for case in cases
+    ]
+
+
+def flags_of(asset: AssetRecord | None) -> int:
+    """Count the scores that did not simply pass."""
+    return 0 if asset is None else sum(score.verdict != "pass" for score in asset.scores)
+
+
+def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
+    """Return an asset with its scores in the screen's words."""
+    return {
+        "id": asset.id,
+        "sha256": asset.sha256,
+        "width_px": asset.width_px,
+        "height_px": asset.height_px,
+        "size_bytes": asset.size_bytes,
+        "media_type": asset.media_type,
+        "is_calibrated": is_calibrated,
+        "scores": [
+            {
+                "name": words.scorer(score.scorer),
+                "value": score.value,
+                "threshold": score.threshold,
+                "verdict": score.verdict,
+                "reason": score.reason,
+            }
+            for score in asset.scores
+        ],
+    }

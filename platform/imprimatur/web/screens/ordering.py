@@ -1,0 +1,91 @@
+"""The order form: the template, its fields, what the quota leaves."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from generation.registry import selectors as registry
+from governance.kernel.actors import Actor
+from governance.kernel.errors import DomainError
+from governance.kernel.ids import uuid7
+from governance.quota import selectors as quota
+from governance.quota.records import AccountRecord
+from imprimatur.web import words
+from imprimatur.web.forms.order import OrderForm
+from imprimatur.web.screens import _shared
+from templates.prompts import selectors as prompts
+from templates.prompts.records import VersionRecord
+
+
+def order_form(version: VersionRecord, data: Mapping[str, Any] | None = None) -> OrderForm:
+    """Return the form that a version's schema draws; a fresh one carries a fresh key."""
+    known = {profile.slug: profile.name for profile in registry.list_profiles()}
+    return OrderForm(
+        version.content,
+        data,
+        most_variants=settings.MAX_VARIANTS,
+        profiles={slug: known[slug] for slug in version.content["profiles"] if slug in known},
+        idempotency_key=f"portal-{uuid7()}",
+    )
+
+
+def released_version(actor: Actor, template_id: UUID) -> VersionRecord:
+    """Return what an order would be made from. Raises: NotFound, NothingReleased."""
+    return prompts.released_version(actor, template_id)
+
+
+def ordering(actor: Actor, version: VersionRecord, form: OrderForm, now: datetime) -> dict[str, Any]:
+    """Return the order page's facts."""
+    known = _shared.brands_by_id(actor)
+    return {
+        "template": {
+            "id": version.template_id,
+            "name": version.name,
+            "description": version.content.get("description", ""),
+            "number": version.number,
+            "brand": _shared.brand_name(known, version.brand_id),
+        },
+        "form": form,
+        "balances": [
+            _balance(account, _shared.brand_name(known, version.brand_id))
+            for account in quota.list_balances(
+                actor,
+                user_id=actor.id,
+                brand_id=version.brand_id,
+                period=quota.period_of(now),
+            )
+        ],
+    }
+
+
+def refusal(error: DomainError) -> dict[str, Any]:
+    """Return a refused order in words: rule, reason, who may override, the record."""
+    facts = error.facts
+    is_quota = error.code == "quota_exceeded"
+    role = facts.get("overridable_by") or ("platform_admin" if is_quota else "")
+    return {
+        "title": (
+            _("The quota does not allow this order")
+            if is_quota
+            else _("This order was refused before anything was rendered")
+        ),
+        "reason": error.detail,
+        "category": "" if is_quota else str(facts.get("category", "")).replace("_", " "),
+        "overridable_by": words.role(str(role)) if role else "",
+        "id": facts.get("refusal_id", ""),
+        "note": _("It cost no quota, and the refusal is on record."),
+    }
+
+
+def _balance(account: AccountRecord, brand: str) -> dict[str, Any]:
+    names = {"user": _("You"), "brand": brand}
+    return {
+        "name": names.get(account.holder_kind, account.holder_kind),
+        "left": account.available,
+        "granted": account.granted,
+        "used": account.reserved + account.spent,
+    }

@@ -1,0 +1,142 @@
+"""The list of orders and one order's contact sheet."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from generation.assets import selectors as assets
+from generation.assets.selectors import AssetRecord
+from generation.jobs import selectors as jobs
+from generation.jobs.records import ItemRecord, JobRecord
+from generation.registry import selectors as registry
+from governance.kernel.actors import Actor
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.policy.predicates import Context
+from governance.refusals import selectors as refusals
+from governance.review import selectors as review
+from governance.review.records import CaseRecord
+from imprimatur.accounts import selectors as accounts
+from imprimatur.web import words
+from imprimatur.web.screens import _shared
+
+PAGE = 12
+
+
+def orders(actor: Actor, after: UUID | None) -> dict[str, Any]:
+    """Return a page of the orders that the actor may see."""
+    found, page = _shared.page_of(jobs.list_jobs(actor, after=after, limit=PAGE + 1), PAGE, after)
+    names = accounts.display_names({job.requester_id for job in found})
+    known = _shared.brands_by_id(actor)
+    return {
+        "jobs": _shared.order_rows(found, known, names, actor.id),
+        "page": page,
+        "can_order": _shared.may_order(actor),
+    }
+
+
+def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
+    """Return one order with everything that its sheet shows. Raises: NotFound."""
+    job = jobs.get_job(actor, job_id)
+    made = {asset.item_id: asset for asset in assets.list_assets(actor, job_id=job.id)}
+    cases = review.find_cases_for_subjects(asset.subject_id for asset in made.values())
+    is_calibrated = registry.get_profile(job.profile_id).is_calibrated
+    may_cancel = permits.may(
+        actor,
+        Permission.GENERATION_JOB_CANCEL,
+        Context(brand_id=job.brand_id, owner_id=job.requester_id),
+    )
+    may_order = permits.may(
+        actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=job.brand_id)
+    )
+    is_own = job.requester_id == actor.id
+    return {
+        "id": job.id,
+        "name": job.template_name,
+        "brand": _shared.brand_name(_shared.brands_by_id(actor), job.brand_id),
+        "created_at": job.created_at,
+        "requester": "" if is_own else accounts.display_name(job.requester_id),
+        "state": job.state,
+        "is_running": job.state != "done",
+        "percent": _shared.percent_of(job),
+        "version": version_of(job),
+        "summary": _summary(job),
+        "order_again_id": job.template_id if may_order else None,
+        "items": [
+            _item(actor, item, made.get(item.id), cases, is_calibrated, may_cancel=may_cancel)
+            for item in job.items
+        ],
+    }
+
+
+def version_of(job: JobRecord) -> str:
+    """Return a short digest of what moves on a sheet: the same digest, nothing to draw anew."""
+    facts = [(i.state, round(i.progress_share, 2), i.attempts, i.failure) for i in job.items]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _item(  # noqa: PLR0913  # one frame of the sheet, from five sources
+    actor: Actor,
+    item: ItemRecord,
+    asset: AssetRecord | None,
+    cases: Mapping[UUID, CaseRecord],
+    is_calibrated: bool,
+    *,
+    may_cancel: bool,
+) -> dict[str, Any]:
+    case = cases.get(asset.subject_id) if asset else None
+    is_shown = asset is not None and item.state != "refused"
+    return {
+        "id": item.id,
+        "number": item.index + 1,
+        "state": item.state,
+        "icon": words.state(item.state).icon,
+        "percent": round(100 * item.progress_share),
+        "seed": item.seed,
+        "attempts": item.attempts,
+        "asset": _shared.shown_asset(asset, is_calibrated=is_calibrated) if asset and is_shown else None,
+        "case": {"id": case.id, "state": case.state} if case else None,
+        "flags": _shared.flags_of(asset),
+        "flag_reasons": [
+            f"{words.scorer(score.scorer)}: {score.reason}"
+            for score in (asset.scores if asset else ())
+            if score.verdict != "pass" and score.reason
+        ],
+        "refusal": _refusal(actor, item.refusal_id) if item.refusal_id else None,
+        "failure": item.failure,
+        "reason": _reason(item.state),
+        "may_cancel": may_cancel and item.state in _shared.OPEN_ITEM_STATES,
+    }
+
+
+def _refusal(actor: Actor, refusal_id: UUID) -> dict[str, Any]:
+    record = refusals.get_refusal(actor, refusal_id)
+    return {
+        "category": words.scorer(record.category),
+        "reason": record.reason,
+        "overridable_by": words.role(record.overridable_by),
+    }
+
+
+def _reason(state: str) -> str:
+    return {
+        "refused": _("Refused, so it is not shown"),
+        "failed": _("Not made"),
+        "cancelled": _("Cancelled before it was made"),
+    }.get(state, "")
+
+
+def _summary(job: JobRecord) -> str:
+    total = len(job.items)
+    if job.state == "queued":
+        return ngettext(
+            "%(n)s image waits for a worker.", "%(n)s images wait for a worker.", total
+        ) % {"n": total}
+    made = sum(item.state in {"in_review", "held"} for item in job.items)
+    return ngettext(
+        "%(made)s of %(n)s image is made.", "%(made)s of %(n)s images are made.", total
+    ) % {"made": made, "n": total}

@@ -1,0 +1,120 @@
+"""A brand's rules find what reads alike, and leave alone what only looks related."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.kernel.errors import InvalidInput
+from templates.brands.screening import Rule, document_of, rules_of, screen
+
+REASON = "Hazard signs mean something in law."
+RULES = (
+    Rule("hazard", ("hazard*", "warning sign"), REASON),
+    Rule("health", ("weight loss", "heal"), "This promises an effect on health."),
+)
+
+
+def found(text, rules=RULES):
+    violation = screen(rules, {"detail": text})
+    return None if violation is None else violation.term
+
+
+class TestScreen:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "hazard",
+            "a HAZARD badge",
+            "Hazards",
+            "ｈａｚａｒｄ",
+            "haz\u200bard",
+            "haz\u00adard",
+            "ha\u202ezard",
+            "házárd",
+            "hаzаrd",  # Cyrillic а
+            "ΗΑΖΑRD",  # Greek capitals
+            "h4z4rd",
+            "h@zard",
+            "h a z a r d",
+            "h-a-z-a-r-d",
+            "h.a.z.a.r.d sign",
+            "h 4 z 4 r d",
+            "𝐡𝐚𝐳𝐚𝐫𝐝",
+            "hazard!",
+        ],
+    )
+    def test_finds_the_word_however_it_is_dressed(self, text):
+        assert found(text) == "hazard*"
+
+    @pytest.mark.parametrize(
+        "text", ["warning sign", "WARNING  SIGN", "warning-sign", "warning\nsign"]
+    )
+    def test_finds_a_phrase_across_any_gap(self, text):
+        assert found(text) == "warning sign"
+
+    @pytest.mark.parametrize("text", ["heal", "he4l", "hea1", "h e a l"])
+    def test_reads_a_one_as_i_and_as_l(self, text):
+        assert found(text) == "heal"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "haphazard",
+            "healthy",
+            "a sign",
+            "warning",
+            "sign warning",
+            "weight and loss",
+            "a b c",
+            "2 x 450 ml",
+            "",
+        ],
+    )
+    def test_leaves_other_words_alone(self, text):
+        assert found(text) is None
+
+    def test_names_the_field_the_rule_and_the_reason(self):
+        violation = screen(RULES, {"color": "red", "detail": "weight loss tea"})
+        assert violation is not None
+        assert (violation.field, violation.category, violation.term) == (
+            "detail",
+            "health",
+            "weight loss",
+        )
+        assert violation.reason == "This promises an effect on health."
+
+    def test_finds_a_term_of_another_script(self):
+        assert found("опасно", (Rule("x", ("опасно",), REASON),)) == "опасно"
+
+    def test_without_rules_finds_nothing(self):
+        assert screen((), {"detail": "hazard"}) is None
+
+    @given(st.text(max_size=60), st.text(max_size=60))
+    def test_finds_the_word_wherever_it_stands(self, before, after):
+        assert screen(RULES, {"detail": f"{before} hazard {after}"}) is not None
+
+    @given(st.text(max_size=200))
+    def test_answers_for_every_text(self, text):
+        screen(RULES, {"detail": text})
+
+
+class TestRules:
+    def test_read_back_as_they_were_written(self):
+        assert rules_of(document_of(RULES)) == RULES
+
+    @pytest.mark.parametrize(
+        ("rules", "pointer", "rule"),
+        [
+            ({}, "", "type"),
+            ([{"category": "x", "terms": ["ab"]}], "/0/category", "pattern"),
+            ([{"category": "ok", "terms": ["ab"], "reason": "short"}], "/0/reason", "minLength"),
+            ([{"category": "ok", "terms": [], "reason": REASON}], "/0/terms", "minItems"),
+            ([{"category": "ok", "terms": ["a"], "reason": REASON}], "/0/terms/0", "minLength"),
+            ([{"category": "ok", "terms": ["**"], "reason": REASON}], "/0/terms/0", "word"),
+            ([{"category": "ok", "terms": ["ab"], "reason": REASON, "x": 1}], "/0/x", "unknown"),
+        ],
+    )
+    def test_refuse_what_could_never_match(self, rules, pointer, rule):
+        with pytest.raises(InvalidInput) as refused:
+            rules_of(rules)
+        assert (refused.value.pointer, refused.value.facts["rule"]) == (pointer, rule)

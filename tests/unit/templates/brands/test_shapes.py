@@ -1,0 +1,74 @@
+"""A document that does not fit its schema is told where, by which rule, and in plain words."""
+
+import pytest
+
+from governance.kernel.errors import InvalidInput
+from templates.brands import scoring, shapes
+
+SCHEMA = {
+    "type": "object",
+    "required": ["a", "b"],
+    "additionalProperties": False,
+    "properties": {"a": {"type": "integer", "maximum": 3}, "b": {"enum": ["x", "y"]}},
+}
+
+
+class TestProblems:
+    @pytest.mark.parametrize(
+        ("document", "expected"),
+        [
+            ({"a": 1, "b": "x"}, []),
+            ({"b": "x"}, [("/a", "required")]),
+            ({}, [("/a", "required"), ("/b", "required")]),
+            ({"a": 4, "b": "x"}, [("/a", "maximum")]),
+            ({"a": True, "b": "x"}, [("/a", "type")]),
+            ({"a": 1, "b": "z", "c/d": 1}, [("/b", "enum"), ("/c~1d", "unknown")]),
+            ([], [("", "type")]),
+        ],
+    )
+    def test_names_place_and_rule(self, document, expected):
+        assert [(p.pointer, p.rule) for p in shapes.problems(SCHEMA, document)] == expected
+
+    def test_says_it_in_a_sentence(self):
+        (problem,) = shapes.problems(SCHEMA, {"a": 9, "b": "x"})
+        assert problem.detail == "“a” may be at most 3."
+
+    def test_shows_no_control_characters_and_no_endless_names(self):
+        (problem,) = shapes.problems(SCHEMA, {"a": 1, "b": "x", "\x1b[2J" * 90: 1})
+        assert "\x1b" not in problem.detail
+        assert len(problem.pointer) < 100
+
+
+class TestRequire:
+    def test_raises_the_first_with_all_of_them(self):
+        with pytest.raises(InvalidInput) as refused:
+            shapes.require(shapes.problems(SCHEMA, {}))
+        assert refused.value.pointer == "/a"
+        assert [each["pointer"] for each in refused.value.facts["errors"]] == ["/a", "/b"]
+
+
+class TestThresholds:
+    def test_become_floats_in_the_order_of_their_names(self):
+        read = scoring.thresholds_of(
+            {
+                "safety": {"threshold": 1, "severity": "refuse"},
+                "contrast": {"threshold": 0.1, "severity": "flag"},
+            }
+        )
+        assert list(read) == ["contrast", "safety"]
+        assert read["safety"] == {"threshold": 1.0, "severity": "refuse"}
+
+    @pytest.mark.parametrize(
+        ("thresholds", "pointer"),
+        [
+            ({}, "/thresholds"),
+            ({"safety": {"threshold": 0.5}}, "/thresholds/safety/severity"),
+            ({"safety": {"threshold": 0.5, "severity": "pass"}}, "/thresholds/safety/severity"),
+            ({"safety": {"threshold": "high", "severity": "flag"}}, "/thresholds/safety/threshold"),
+            ({"safety": {"threshold": float("nan"), "severity": "flag"}}, "/thresholds/safety"),
+        ],
+    )
+    def test_refuse_what_cannot_judge(self, thresholds, pointer):
+        with pytest.raises(InvalidInput) as refused:
+            scoring.thresholds_of(thresholds)
+        assert str(refused.value.pointer).startswith(pointer)

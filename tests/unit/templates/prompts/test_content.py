@@ -1,0 +1,29 @@
+"""A content becomes exact bytes and comes back whole, in the order of its author."""
+
+from governance.kernel.digests import canonical_json, sha256_hex
+from templates.prompts.content import canonical, restore
+from tests.factories.templates import content
+
+
+class TestContent:
+    def test_comes_back_as_it_was_drafted(self):
+        assert restore(canonical(content(), name="Hero").decode()) == content(name="Hero")
+
+    def test_keeps_the_order_of_the_variables(self):
+        properties = restore(canonical(content(), name="Hero").decode())["schema"]["properties"]
+        assert list(properties) == ["object", "color", "detail"]
+
+    def test_counts_the_order_and_the_name_as_content(self):
+        turned = content()
+        turned["schema"]["properties"] = dict(reversed(turned["schema"]["properties"].items()))
+        digests = {
+            sha256_hex(canonical(made, name=name))
+            for made, name in ((content(), "Hero"), (content(), "Zero"), (turned, "Hero"))
+        }
+        assert len(digests) == 3
+
+    def test_is_canonical_json(self):
+        import json
+
+        written = canonical(content(), name="Hero")
+        assert canonical_json(json.loads(written)) == written
