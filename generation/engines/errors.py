@@ -33,5 +33,5 @@ class RenderFailed(DomainError):
     code = "render_failed"
 
 
-class Cancelled(Exception):  # noqa: N818 - no failure: the requester asked for it
+class Cancelled(Exception):
     """Raised by `on_step` to stop a render; the engine stays usable and returns nothing."""

@@ -69,7 +69,8 @@ class StableDiffusion3Engine:
                 if not loading.is_out_of_memory(error):
                     raise RenderFailed(
                         "The model was loaded but could not make this image.",
-                        cause=f"{type(error).__name__}: {error}",
+                        # Facts are logged, and the libraries' messages can quote the prompt.
+                        cause=type(error).__name__,
                     ) from error
             # After `except`, so that the failed frames and their tensors are gone.
             self._unload()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
@@ -33,6 +34,7 @@ from generation.scoring.decode import decode
 from generation.scoring.protocol import ScorerEntry
 from generation.scoring.suite import ScoringSuite
 from generation.scoring.verdict import Judgement, ScoringRules, judge
+from generation.weights import runtime
 from governance.kernel.clock import now
 from governance.kernel.digests import canonical_json
 from governance.kernel.errors import DomainError
@@ -52,6 +54,7 @@ def work_on(item_id: UUID) -> UUID | None:
     Whatever goes wrong ends as a recorded failure with a refund, or leaves the lease to run out;
     the worker lives on.
     """
+    _prepare()
     with structlog.contextvars.bound_contextvars(item_id=str(item_id)):
         try:
             claim = services.claim(item_id=item_id, worker=worker_name())
@@ -62,6 +65,13 @@ def work_on(item_id: UUID) -> UUID | None:
             log.info("Nothing to do: the item is taken or over")
             return None
         return _make(claim)
+
+
+@cache
+def _prepare() -> None:
+    """Fix once per process what decides the bytes of an image: offline loading, threads, order of sums."""
+    runtime.prepare_process()
+    runtime.set_threads(settings.WORKER_THREADS)
 
 
 def worker_name() -> str:

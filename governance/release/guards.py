@@ -82,9 +82,7 @@ GUARDS = (
         lock="CASE WHEN NEW.state = 'voided' THEN NEW.id::text END",
     ),
     append_only("release_passport", key="release_id"),
-    composite_key("release_passport", ("release_id",), "release_release", ("id",)),
     append_only("release_withdrawal"),
-    composite_key("release_withdrawal", ("release_id",), "release_release", ("id",)),
     refuse_when(
         "release_withdrawal_once",
         "release_withdrawal",

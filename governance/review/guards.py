@@ -43,7 +43,6 @@ def _illegal_move() -> str:
 SUBJECT_GUARDS = (
     append_only("review_subject"),
     append_only("review_contribution"),
-    composite_key("review_contribution", ("subject_id",), "review_subject", ("id",)),
     once(
         "review_contribution_once",
         "review_contribution",
@@ -111,7 +110,6 @@ POLICY_GUARDS = (
         lock="NEW.id::text",
     ),
     append_only("review_stage"),
-    composite_key("review_stage", ("policy_id",), "review_policy", ("id",)),
     once(
         "review_stage_once",
         "review_stage",

@@ -22,6 +22,9 @@ def grant(connection: BaseDatabaseWrapper) -> None:
     evidence = guards.append_only_tables()
     with connection.cursor() as cursor:
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {quote(role)}")
+        # A temporary table could hide a real one from whoever reads without naming the schema.
+        database = quote(connection.settings_dict["NAME"])
+        cursor.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
         present = set(connection.introspection.table_names(cursor))
         for model in apps.get_models(include_auto_created=True):
             table = model._meta.db_table

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.db import models
+from django.db import connection, models
 
 from governance.kernel.ids import uuid7
 from governance.kernel.lifecycle import StaleState, Transition
@@ -61,3 +61,14 @@ def move(record: models.Model, transition: Transition, **changes: Any) -> None:
         )
     for name, value in {"state": transition.target, **changes}.items():
         setattr(record, name, value)
+
+
+def wait_for_others(name: str) -> None:
+    """Let transactions that take the same `name` run one after the other, until the end of this one.
+
+    For rows that the application's role may not lock, because it may not change them; the guards
+    take the same lock under the same name. SQLite has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

@@ -55,13 +55,20 @@ def pointer_to(*steps: object) -> str:
 
 
 def problems(schema: Mapping[str, Any], document: object, *, under: str = "") -> list[Problem]:
-    """List what keeps `document` from having the shape; `under` goes before each pointer."""
+    """List what keeps `document` from having the shape; `under` goes before each pointer.
+
+    A value of the wrong type has no other problem.
+    """
     found = {
         problem
         for error in Draft202012Validator(dict(schema)).iter_errors(document)
         for problem in _problems_of(error, under)
     }
-    return sorted(found, key=lambda problem: (problem.pointer, problem.rule, problem.detail))
+    mistyped = {problem.pointer for problem in found if problem.rule == "type"}
+    return sorted(
+        (each for each in found if each.rule == "type" or each.pointer not in mistyped),
+        key=lambda problem: (problem.pointer, problem.rule, problem.detail),
+    )
 
 
 def require(problems: list[Problem]) -> None:

@@ -187,15 +187,19 @@ def read_yaml(path: Path) -> Any:
         mark = error.problem_mark
         at = "" if mark is None else f", line {mark.line + 1}"
         raise InvalidInput(
-            f"{path.name}{at}: {error.problem or 'this is not YAML'}.",
+            f"{path.name}{at}: {_said(error)}.",
             pointer=pointer,
             rule="yaml",
             line=None if mark is None else mark.line + 1,
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise InvalidInput(
             f"{path.name} cannot be read as YAML.", pointer=pointer, rule="yaml"
         ) from error
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    return ", ".join(part for part in (error.context, error.problem) if part) or "not YAML"
 
 
 def _optional(path: Path) -> Any:
@@ -270,6 +274,12 @@ _PLAIN_WORDS = (
     ),
 )
 _Loader.yaml_implicit_resolvers = {}
+_Loader.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None
+    or tag.rpartition(":")[2] in {"null", "bool", "int", "float", "str", "seq", "map"}
+}
 
 
 class _Folded(str):

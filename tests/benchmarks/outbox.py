@@ -15,7 +15,7 @@ HINTS = 1000
 
 
 def main() -> None:
-    """Print microseconds a hint, each way, their ratio, and how many the relay sends in a second."""
+    """Print microseconds a hint, each way, their ratio, and the pace of the relay."""
     django.setup()
     from django.db import connection, transaction
 
@@ -26,9 +26,7 @@ def main() -> None:
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "CREATE TABLE bare_hint (id char(32), task text, queue text, kwargs text)"
-            )
+            cursor.execute("CREATE TABLE bare_hint (id text, task text, queue text, kwargs text)")
         start = time.perf_counter()
         with transaction.atomic():
             for _ in range(HINTS):

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from governance.kernel.actors import SYSTEM, Actor
-from governance.kernel.clock import now as clock_now
-from governance.kernel.roles import Role
 from imprimatur.accounts import selectors, services
 from imprimatur.accounts.records import KeyRecord, UserRecord
 from imprimatur.accounts.services import NewPerson
+
+from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.clock import now as clock_now
+from governance.kernel.roles import Role
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 PASSWORD = "a quiet harbor at dawn"

@@ -154,9 +154,10 @@ ATTACKS = {
     ),
     "open a full account": (
         (
-            "INSERT INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, period,"
-            " granted, reserved, spent, entries) VALUES ({fresh}, '2026-11-20 12:00:00+00:00', 'user',"
-            " {fresh}, {brand}, 'image', '2026-11', 1000, 0, 0, 0)"
+            "INSERT INTO quota_account (id, created_at, holder_kind, holder_id, brand_id, unit, "
+            "period, granted, reserved, spent, entries) VALUES ({fresh}, "
+            "'2026-11-20 12:00:00+00:00', 'user', {fresh}, {brand}, 'image', '2026-11', "
+            "1000, 0, 0, 0)"
         ),
         ["quota_account_opens_empty"],
     ),

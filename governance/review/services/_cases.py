@@ -20,7 +20,7 @@ from governance.review.records import CaseRecord
 from governance.review.services._subjects import add_contribution
 from governance.review.states import REVIEW_CASE, CaseState
 from governance.sealing import services as sealing
-from governance.tables.records import move
+from governance.tables.records import move, wait_for_others
 
 MAX_REASON_LENGTH = 4000
 MAX_TITLE_LENGTH = 200
@@ -62,7 +62,8 @@ def open_case(
         )
     with transaction.atomic():
         # The lock puts two openings of one subject in a row.
-        subject = Subject.objects.select_for_update(no_key=True).filter(id=subject_id).first()
+        wait_for_others(str(subject_id))
+        subject = Subject.objects.filter(id=subject_id).first()
         if subject is None or not permits.may(
             actor, Permission.BRANDS_BRAND_READ, Context(brand_id=subject.brand_id)
         ):

@@ -14,7 +14,7 @@ from drf_spectacular.utils import (
     inline_serializer,
 )
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.renderers import BaseRenderer
@@ -90,6 +90,14 @@ class Endpoint(APIView):
     def actor(self) -> Actor:
         """Return who asks."""
         return people.actor_from_request(self.request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a body that is not JSON first: the CSRF check would read a form to find its token."""
+        media_type = (request.content_type or "").split(";")[0].strip().lower()
+        has_body = request.META.get("CONTENT_LENGTH") not in {None, "", "0"}
+        if has_body and media_type != StrictJSONParser.media_type:
+            raise UnsupportedMediaType(media_type)
+        super().initial(request, *args, **kwargs)
 
     def parsed(self, shape: type[serializers.Serializer]) -> dict[str, Any]:
         """Return the checked body. Raises: ValidationError, MalformedJson, PayloadTooLarge."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from governance.kernel.roles import Role
 
@@ -76,7 +76,7 @@ class Input(serializers.Serializer):
         unknown = {}
         if isinstance(data, Mapping):
             unknown = {
-                name: [ValidationError(_("There is no field of this name."), code="unknown").detail]
+                name: [ErrorDetail(_("There is no field of this name."), code="unknown")]
                 for name in data
                 if name not in self.fields
             }

@@ -40,13 +40,13 @@ MAX_LENGTH = 255
 IN_FLIGHT = timedelta(minutes=2)
 # How long a first answer is kept.
 KEPT = timedelta(days=7)
-# Refusals that are answers: they may have left a record, and a replay must not leave another.
+# Refusals that are answers: they may have left a record, which a replay must not do again.
 _ANSWERED_STATUSES = frozenset({403, 409, 422})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent back; `kept` replaces `body` in what is stored, where the body holds a secret."""
+    """What is sent back; `kept` is stored in place of `body` where that holds a secret."""
 
     status: int
     body: Mapping[str, Any]

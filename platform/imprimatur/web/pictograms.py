@@ -1,6 +1,7 @@
-"""The portal's drawings as SVG text: icons by name, and a calm plate for what has no picture yet; pure."""
+"""The portal's drawings as SVG text: icons by name, a calm plate for what has no picture; pure."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 ICONS = {
@@ -26,8 +27,15 @@ ICONS = {
     "person": "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4.5 20.5c.6-4 3.5-6 7.5-6s6.9 2 7.5 6",
     "plus": "M12 5v14M5 12h14",
     "refresh": "M19.5 12a7.5 7.5 0 1 1-2.4-5.5M19.5 3.5v4h-4",
-    "review": "M2.8 12S6 5.8 12 5.8 21.2 12 21.2 12 18 18.2 12 18.2 2.8 12 2.8 12zM12 9.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z",
-    "seal": "M12 3.2l2.3 1.7 2.9-.1.9 2.7 2.4 1.6-.9 2.8.9 2.7-2.4 1.6-.9 2.7-2.9-.1L12 20.5l-2.3-1.7-2.9.1-.9-2.7-2.4-1.6.9-2.7-.9-2.8 2.4-1.6.9-2.7 2.9.1L12 3.2zM8.6 12l2.4 2.4 4.6-4.9",
+    "review": (
+        "M2.8 12S6 5.8 12 5.8 21.2 12 21.2 12 18 18.2 12 18.2 2.8 12 2.8 12zM12 9.2a2.8 "
+        "2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6z"
+    ),
+    "seal": (
+        "M12 3.2l2.3 1.7 2.9-.1.9 2.7 2.4 1.6-.9 2.8.9 2.7-2.4 1.6-.9 2.7-2.9-.1L12 "
+        "20.5l-2.3-1.7-2.9.1-.9-2.7-2.4-1.6.9-2.7-.9-2.8 2.4-1.6.9-2.7 2.9.1L12 3.2zM8.6 "
+        "12l2.4 2.4 4.6-4.9"
+    ),
     "send": "M20.5 3.5 3.5 10.4l6.6 3.5 3.5 6.6 6.9-17zM10.1 13.9l4.7-4.7",
     "signout": "M14 4.5H5.5v15H14M10 12h10.5M16.5 8l4 4-4 4",
     "spinner": "M12 3.5a8.5 8.5 0 1 1-8.5 8.5",
@@ -87,7 +95,7 @@ def ratio(width: int, height: int) -> str:
 
 
 def plate(seed: str, palette: Sequence[str] = ()) -> str:
-    """Return a still life drawn from `seed`: the same seed, the same plate; never mistaken for a photo.
+    """Return a still life drawn from `seed`: the same seed, the same plate; never a photo.
 
     `palette`: hex colors of a brand (four are used: ground, table, thing, accent).
 
@@ -104,9 +112,12 @@ def plate(seed: str, palette: Sequence[str] = ()) -> str:
     shape = _SHAPES[digest[6] % len(_SHAPES)].format(x=x, y=horizon + 44)
     small = 60 + digest[7] % 280
     return (
-        '<svg class="plate" viewBox="0 0 400 400" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false">'
-        f'<defs><linearGradient id="g{name}" x1="0" y1="0" x2="1" y2="1"><stop offset="0" stop-color="#fff" stop-opacity=".42"/>'
-        '<stop offset=".55" stop-color="#fff" stop-opacity="0"/><stop offset="1" stop-color="#000" stop-opacity=".26"/></linearGradient></defs>'
+        '<svg class="plate" viewBox="0 0 400 400" preserveAspectRatio="xMidYMid slice"'
+        ' aria-hidden="true" focusable="false">'
+        f'<defs><linearGradient id="g{name}" x1="0" y1="0" x2="1" y2="1">'
+        '<stop offset="0" stop-color="#fff" stop-opacity=".42"/>'
+        '<stop offset=".55" stop-color="#fff" stop-opacity="0"/>'
+        '<stop offset="1" stop-color="#000" stop-opacity=".26"/></linearGradient></defs>'
         f'<rect width="400" height="400" fill="{ground}"/>'
         f'<circle cx="{sun_x}" cy="{sun_y}" r="{sun_r}" fill="{accent}" opacity=".85"/>'
         f'<path d="M0 {horizon}h400v{400 - horizon}H0z" fill="{table}"/>'
@@ -116,6 +127,9 @@ def plate(seed: str, palette: Sequence[str] = ()) -> str:
         f'<circle cx="{small}" cy="{horizon + 62}" r="17" fill="url(#g{name})"/></svg>'
     )
 
+
+# With fewer colors a brand's still life would have nothing to stand out.
+BRAND_COLORS_LEAST = 4
 
 # Outlines of plain things (bottle, vase, cup, box, sphere, tin), standing at (x, y).
 _SHAPES = (
@@ -129,21 +143,19 @@ _SHAPES = (
 
 
 def _colors(pick: int, palette: Sequence[str]) -> tuple[str, str, str, str]:
-    own = [c for c in palette if _is_hex(c)]
+    """Choose ground, table, thing and accent: a brand's lightest color is always the ground."""
     base = PALETTES[pick % len(PALETTES)]
-    if len(own) < 2:  # noqa: PLR2004  # one color alone draws nothing
+    own = sorted((c for c in palette if _is_hex(c)), key=_light, reverse=True)
+    if len(own) < BRAND_COLORS_LEAST:
         return base
-    by_light = sorted(own, key=_light, reverse=True)
-    ground, thing = by_light[0], by_light[-1]
-    table = by_light[1] if len(own) > 3 else base[1]  # noqa: PLR2004
-    accent = by_light[len(own) // 2] if len(own) > 2 else base[3]  # noqa: PLR2004
+    ground, rest = own[0], own[1:]
+    turn = pick % len(rest)
+    table, thing, accent, *_more = [*rest[turn:], *rest[:turn]]
     return ground, table, thing, accent
 
 
 def _is_hex(color: str) -> bool:
-    return (
-        len(color) == 7 and color[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in color[1:])  # noqa: PLR2004
-    )
+    return re.fullmatch("#[0-9a-fA-F]{6}", color) is not None
 
 
 def _light(color: str) -> int:

@@ -1,4 +1,4 @@
-"""The words for roles, states and verdicts on the screens, each with its sign and tone; one table each."""
+"""The words for roles, states and scores on the screens, each with its sign; one table each."""
 
 from dataclasses import dataclass
 
@@ -72,15 +72,25 @@ SCORERS: dict[str, str | Promise] = {
     "aesthetics": _("Aesthetics"),
 }
 
-HOLDERS: dict[str, str | Promise] = {
-    "user": _("You"),
-    "brand": _("The brand"),
-    "model": _("The model"),
-}
 
-PARTS: dict[str, str | Promise] = {
-    "requester": _("ordered it"),
-    "author": _("wrote it"),
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Which way a scorer points and between which values its bar is drawn.
+
+    `highest` is None where there is no end: then the bar ends at twice the threshold.
+    """
+
+    is_higher_better: bool
+    lowest: float = 0.0
+    highest: float | None = 1.0
+
+
+SCALES: dict[str, Scale] = {
+    "safety": Scale(is_higher_better=False),
+    "prompt_match": Scale(is_higher_better=True, lowest=-1.0),
+    "sharpness": Scale(is_higher_better=True, highest=None),
+    "exposure": Scale(is_higher_better=False),
+    "contrast": Scale(is_higher_better=True, highest=0.5),
 }
 
 
@@ -97,3 +107,30 @@ def role(name: str) -> str:
 def scorer(name: str) -> str:
     """Return a scorer's name for the screen."""
     return str(SCORERS.get(name, name.replace("_", " ").capitalize()))
+
+
+def share(scorer_name: str, value: float | None, threshold: float | None) -> float | None:
+    """Return where a value lies on its scorer's bar, 0..1; None where no bar can be drawn.
+
+    >>> share("safety", 0.25, 0.8), share("sharpness", 10.0, 20.0), share("unheard_of", 1.0, 1.0)
+    (0.25, 0.25, None)
+    """
+    scale = SCALES.get(scorer_name)
+    if scale is None or value is None:
+        return None
+    highest = scale.highest if scale.highest is not None else 2 * (threshold or 0.0)
+    if highest <= scale.lowest:
+        return None
+    return min(max((value - scale.lowest) / (highest - scale.lowest), 0.0), 1.0)
+
+
+def limit(scorer_name: str, threshold: float | None) -> str:
+    """Return what a score must keep to, as a comparison; empty without a rule.
+
+    >>> limit("safety", 0.8), limit("contrast", 0.05), limit("safety", None)
+    ('< 0.80', '≥ 0.05', '')
+    """
+    scale = SCALES.get(scorer_name)
+    if scale is None or threshold is None:
+        return ""
+    return f"{'≥' if scale.is_higher_better else '<'} {threshold:.2f}"

@@ -1,12 +1,16 @@
 """Naming the first two people, adding others, granting and revoking roles, shutting people out."""
 
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from imprimatur.accounts import guards as own_guards
+from imprimatur.accounts import selectors, services
+from imprimatur.accounts.errors import AlreadyBootstrapped, AlreadyGranted, UsernameTaken
+from imprimatur.accounts.models import Membership, User
+from imprimatur.accounts.services import NewPerson
 
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import InvalidInput, NotFound
@@ -15,11 +19,6 @@ from governance.kernel.roles import Role
 from governance.ledger import selectors as ledger
 from governance.policy.permits import NotPermitted
 from governance.tables import guards
-from imprimatur.accounts import guards as own_guards
-from imprimatur.accounts import selectors, services
-from imprimatur.accounts.errors import AlreadyBootstrapped, AlreadyGranted, UsernameTaken
-from imprimatur.accounts.models import Membership, User
-from imprimatur.accounts.services import NewPerson
 from tests.factories import people
 from tests.factories.people import NOW, PASSWORD
 
@@ -108,7 +107,9 @@ class TestCreateUser:
         with pytest.raises(NotPermitted):
             people.add(people.acting("marta"), "bruno")
 
-    @pytest.mark.parametrize("username", ["M", "Marta", "-marta", "marta-", "ma rta", "mär", "a" * 41])
+    @pytest.mark.parametrize(
+        "username", ["M", "Marta", "-marta", "marta-", "ma rta", "mär", "a" * 41]
+    )
     def test_refuses_a_user_name_that_is_no_pseudonym(self, ada: Actor, username: str) -> None:
         with pytest.raises(InvalidInput) as caught:
             people.add(ada, username)
@@ -231,12 +232,6 @@ class TestWhoMaySeePeople:
         unknown = uuid7()
         names = selectors.display_names([ada.id, SYSTEM.id, unknown])
         assert names == {ada.id: "Ada Lovelace", SYSTEM.id: "Imprimatur", unknown: "Unknown person"}
-
-    def test_names_cost_a_fixed_number_of_queries_per_page_of_people(
-        self, ada: Actor, django_assert_max_num_queries: Any
-    ) -> None:
-        with django_assert_max_num_queries(1 + 1):
-            selectors.display_names([ada.id])
 
 
 class TestGuards:

@@ -14,7 +14,7 @@ from governance.ledger.models import Entry, Leaf, Pending, Tile
 from tests.integration.ledger.log import NOW, unguarded, write
 
 
-class PowerCut(Exception):  # noqa: N818 (it is what happens, not an error of ours)
+class PowerCut(Exception):
     """The process dies before this statement."""
 
 

@@ -22,38 +22,33 @@ class SizeOutput(serializers.Serializer):
     height = serializers.IntegerField()
 
 
-class ReleasedVersionOutput(serializers.Serializer):
-    """The version that an order is made from."""
+class ContentOutput(serializers.Serializer):
+    """What a person may fill in and choose; the prompt itself stays with those who review it."""
 
-    id = serializers.UUIDField()
-    number = serializers.IntegerField()
-    sha256 = serializers.CharField()
-    description = serializers.CharField(source="content.description", default="", allow_blank=True)
-    schema = serializers.DictField(
-        source="content.schema", help_text="JSON Schema 2020-12 of the variables."
-    )
-    starter = serializers.DictField(source="content.starter", help_text="Values to begin with.")
-    sizes = SizeOutput(source="content.sizes", many=True)
+    description = serializers.CharField(default="", allow_blank=True)
+    schema = serializers.DictField(help_text="JSON Schema 2020-12 of the variables.")
+    starter = serializers.DictField(help_text="Values to begin with.")
+    sizes = SizeOutput(many=True)
     profiles = serializers.ListField(
-        source="content.profiles",
         child=serializers.CharField(),
         help_text="The model profiles that may render it; the first is the default.",
     )
-    parameters = serializers.DictField(source="content.parameters")
+    parameters = serializers.DictField(help_text="The ranges that the template allows.")
 
 
 @extend_schema_serializer(component_name="Template")
 class TemplateOutput(serializers.Serializer):
-    """One template of a brand, with its released version."""
+    """One template with its released version; the last five are null while there is none."""
 
     id = serializers.UUIDField()
     brand_id = serializers.UUIDField()
     slug = serializers.CharField()
     name = serializers.CharField()
     released_at = serializers.DateTimeField(allow_null=True)
-    released = ReleasedVersionOutput(
-        allow_null=True, help_text="Null while no version is released."
-    )
+    version_id = serializers.UUIDField(source="released.id", allow_null=True)
+    number = serializers.IntegerField(source="released.number", allow_null=True)
+    sha256 = serializers.CharField(source="released.sha256", allow_null=True)
+    content = ContentOutput(source="released.content", allow_null=True)
 
 
 @extend_schema_serializer(component_name="PreviewRequest")

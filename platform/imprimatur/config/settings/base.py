@@ -206,6 +206,8 @@ MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
 ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
 # The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
 WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")
+# How many threads a render uses; part of the recipe, because it changes the last bits.
+WORKER_THREADS = env_int("WORKER_THREADS", 1)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -1,4 +1,4 @@
-"""The shape of an order, drawn from a template version's JSON Schema; the services judge the values."""
+"""The shape of an order, drawn from a version's JSON Schema; the services judge the values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,13 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 PREFIX = "v-"
 PILLS_MOST = 7
+USUAL_VARIANTS = 3
 SEED_MAX = 2**53 - 1
 
 
 class OrderForm(forms.Form):
-    """One field per variable of the schema, then size, count and, out of the way, seed and model."""
+    """One field per variable of the schema, then size, count and, apart, model and seed."""
 
-    def __init__(  # noqa: D107  # the class says it
+    def __init__(
         self,
         content: Mapping[str, Any],
         data: Mapping[str, Any] | None = None,
@@ -26,6 +27,7 @@ class OrderForm(forms.Form):
     ) -> None:
         super().__init__(data)
         self.label_suffix = ""
+        self.usual_variants = min(USUAL_VARIANTS, most_variants)
         self._schema: Mapping[str, Any] = content["schema"]
         self._names = list(self._schema["properties"])
         starter = content.get("starter", {})
@@ -55,7 +57,7 @@ class OrderForm(forms.Form):
             label=_("Variants"),
             choices=counts,
             coerce=int,
-            initial=str(min(3, most_variants)),
+            initial=str(self.usual_variants),
             widget=forms.RadioSelect,
         )
         self.fields["seed"] = forms.IntegerField(
@@ -121,7 +123,7 @@ class OrderForm(forms.Form):
         return steps[0] if steps[0] in self.fields and steps[0] != "idempotency_key" else None
 
     def first_variable_error(self) -> str:
-        """Return the first variable's error with its label, for the preview; empty if there is none."""
+        """Return the first variable's error with its label, for the preview, or nothing."""
         for field in self.variable_fields:
             for error in field.errors:
                 return f"{field.label}: {error}"

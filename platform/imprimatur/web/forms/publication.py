@@ -15,7 +15,7 @@ class PublicationForm(forms.Form):
         label=_("Publish to"), coerce=UUID, widget=forms.Select(attrs={"class": "input"})
     )
 
-    def __init__(  # noqa: D107  # the class says it
+    def __init__(
         self,
         destinations: Iterable[tuple[str, str]],
         data: Mapping[str, Any] | None = None,

@@ -1,4 +1,4 @@
-"""What several screens show: brands by id, people by name, rows of orders and cards of cases."""
+"""What several screens show: brands by id, rows of orders, cards of cases, scored assets."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from generation.assets import selectors as assets
-from generation.assets.selectors import AssetRecord
+from generation.assets.selectors import AssetRecord, ScoreRecord
 from generation.jobs.records import ItemRecord, JobRecord
 from governance.kernel.actors import Actor
 from governance.kernel.roles import Role
@@ -37,7 +39,7 @@ class Page(NamedTuple):
 def page_of(
     rows: Sequence[Any], size: int, after: UUID | None, filters: Mapping[str, str] | None = None
 ) -> tuple[Sequence[Any], Page]:
-    """Cut rows that were asked for with one more than `size`, and say where the next page begins."""
+    """Cut rows that were asked for with one more than `size`, and say where the next page is."""
     kept = rows[:size]
     next_after: UUID | None = kept[-1].id if len(rows) > size else None
     kept_filters = dict(filters or {})
@@ -176,10 +178,29 @@ def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
             {
                 "name": words.scorer(score.scorer),
                 "value": score.value,
-                "threshold": score.threshold,
+                "share": words.share(score.scorer, score.value, score.threshold),
+                "limit_share": words.share(score.scorer, score.threshold, score.threshold),
+                "limit": words.limit(score.scorer, score.threshold),
                 "verdict": score.verdict,
                 "reason": score.reason,
             }
             for score in asset.scores
         ],
+    }
+
+
+def flag_reasons(asset: AssetRecord | None) -> list[str]:
+    """Return in words which scores did not simply pass, and by which rule."""
+    return [
+        f"{words.scorer(score.scorer)}: {score.reason or _measured(score)}"
+        for score in (asset.scores if asset else ())
+        if score.verdict != "pass"
+    ]
+
+
+def _measured(score: ScoreRecord) -> str:
+    value = "–" if score.value is None else f"{score.value:.2f}"
+    return _("%(value)s, but the brand asks for %(limit)s") % {
+        "value": value,
+        "limit": words.limit(score.scorer, score.threshold),
     }

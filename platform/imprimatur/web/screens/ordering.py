@@ -38,7 +38,9 @@ def released_version(actor: Actor, template_id: UUID) -> VersionRecord:
     return prompts.released_version(actor, template_id)
 
 
-def ordering(actor: Actor, version: VersionRecord, form: OrderForm, now: datetime) -> dict[str, Any]:
+def ordering(
+    actor: Actor, version: VersionRecord, form: OrderForm, now: datetime
+) -> dict[str, Any]:
     """Return the order page's facts."""
     known = _shared.brands_by_id(actor)
     return {

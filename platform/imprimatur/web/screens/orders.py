@@ -50,9 +50,7 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         Permission.GENERATION_JOB_CANCEL,
         Context(brand_id=job.brand_id, owner_id=job.requester_id),
     )
-    may_order = permits.may(
-        actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=job.brand_id)
-    )
+    may_order = permits.may(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=job.brand_id))
     is_own = job.requester_id == actor.id
     return {
         "id": job.id,
@@ -79,7 +77,7 @@ def version_of(job: JobRecord) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def _item(  # noqa: PLR0913  # one frame of the sheet, from five sources
+def _item(
     actor: Actor,
     item: ItemRecord,
     asset: AssetRecord | None,
@@ -92,20 +90,18 @@ def _item(  # noqa: PLR0913  # one frame of the sheet, from five sources
     is_shown = asset is not None and item.state != "refused"
     return {
         "id": item.id,
-        "number": item.index + 1,
+        "number": item.number,
         "state": item.state,
         "icon": words.state(item.state).icon,
         "percent": round(100 * item.progress_share),
         "seed": item.seed,
         "attempts": item.attempts,
-        "asset": _shared.shown_asset(asset, is_calibrated=is_calibrated) if asset and is_shown else None,
+        "asset": (
+            _shared.shown_asset(asset, is_calibrated=is_calibrated) if asset and is_shown else None
+        ),
         "case": {"id": case.id, "state": case.state} if case else None,
         "flags": _shared.flags_of(asset),
-        "flag_reasons": [
-            f"{words.scorer(score.scorer)}: {score.reason}"
-            for score in (asset.scores if asset else ())
-            if score.verdict != "pass" and score.reason
-        ],
+        "flag_reasons": _shared.flag_reasons(asset if is_shown else None),
         "refusal": _refusal(actor, item.refusal_id) if item.refusal_id else None,
         "failure": item.failure,
         "reason": _reason(item.state),

@@ -82,7 +82,12 @@ def _offer(
     if not permits.may(actor, Permission.PUBLISHING_PUBLICATION_CREATE, context):
         return {"hindrance": ""}
     if release.brand_id not in places:
-        return {"hindrance": _("The brand has no approved destination yet. A platform admin proposes one, another approves it.")}
+        return {
+            "hindrance": _(
+                "The brand has no approved destination yet. "
+                "A platform admin proposes one, another approves it."
+            )
+        }
     return {"form": _form(release, places)}
 
 

@@ -49,9 +49,7 @@ def queue(actor: Actor, show: str, after: UUID | None) -> dict[str, Any]:
     return {
         "cases": _shared.case_cards(actor, kept, _shared.brands_by_id(actor)),
         "show": show,
-        "tabs": [
-            {"code": tab, "label": labels[tab], "is_current": tab == show} for tab in tabs
-        ],
+        "tabs": [{"code": tab, "label": labels[tab], "is_current": tab == show} for tab in tabs],
         "page": page,
         "next_label": _("Next") if show == "mine" else "",
     }
@@ -198,7 +196,10 @@ def _hindrance(actor: Actor, case: CaseRecord) -> dict[str, str] | None:
             "tone": "",
             "icon": "lock",
             "title": _("You had a part in this"),
-            "text": _("Whoever ordered or wrote something never decides about it. Others do; the stages below show where it stands."),
+            "text": _(
+                "Whoever ordered or wrote something never decides about it. "
+                "Others do; the stages below show where it stands."
+            ),
         }
     if any(d.reviewer_id == actor.id for stage in case.stages for d in stage.decisions):
         return {
@@ -226,9 +227,14 @@ def _hindrance(actor: Actor, case: CaseRecord) -> dict[str, str] | None:
 
 def _closed(case: CaseRecord) -> dict[str, str]:
     texts = {
-        "approved": _("Every stage approved these bytes. The publisher marks and releases them as soon as the approval is under a signed checkpoint."),
+        "approved": _(
+            "Every stage approved these bytes. The publisher marks and releases them "
+            "as soon as the approval is under a signed checkpoint."
+        ),
         "rejected": _("It was rejected. These bytes never leave; a new order makes new ones."),
-        "changes_requested": _("Changes were requested. A new order, with other values, opens a new case."),
+        "changes_requested": _(
+            "Changes were requested. A new order, with other values, opens a new case."
+        ),
         "voided": case.void_reason or _("The case was voided; no decision in it counts any more."),
     }
     word = words.state(case.state)

@@ -1,4 +1,4 @@
-"""What templates draw with: icons, plates, chips, score bars and short digests; none of them queries."""
+"""What templates draw with: icons, plates, chips, score bars, short digests; none queries."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def seal() -> SafeString:
 @register.simple_tag
 def plate(seed: object, palette: Sequence[str] = ()) -> SafeString:
     """Draw the plate of something that has no picture yet."""
-    return mark_safe(pictograms.plate(str(seed), palette or ()))  # noqa: S308  # hex colors are checked there
+    return mark_safe(pictograms.plate(str(seed), palette or ()))  # noqa: S308  # hex colors only
 
 
 @register.simple_tag
@@ -53,24 +53,20 @@ def chip(state: str) -> SafeString:
 
 @register.simple_tag
 def scorebar(share: float | None, limit: float | None) -> SafeString:
-    """Draw a score between 0 and 1 as a bar, with a mark where the threshold is; the number stands beside it."""
-    fill = round(100 * min(max(share or 0.0, 0.0), 1.0), 2)
+    """Draw a share of 0..1 as a bar with a mark at its limit; the number stands beside it."""
+    if share is None:
+        return SafeString("")
     mark: str | SafeString = ""
     if limit is not None:
-        at = round(100 * min(max(limit, 0.0), 1.0), 2)
-        mark = format_html('<rect class="limit" x="{}" width="1.5" height="12"/>', min(at, 98.5))
+        at = round(min(100 * limit, 98.5), 2)
+        mark = format_html('<rect class="limit" x="{}" width="1.5" height="12"/>', at)
     return format_html(
-        '<svg class="scorebar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
-        '<rect class="track" y="4" width="100" height="4"/><rect class="fill" y="4" width="{}" height="4"/>{}</svg>',
-        fill,
+        '<svg class="scorebar" viewBox="0 0 100 12" preserveAspectRatio="none"'
+        ' aria-hidden="true" focusable="false"><rect class="track" y="4" width="100" height="4"/>'
+        '<rect class="fill" y="4" width="{}" height="4"/>{}</svg>',
+        round(100 * share, 2),
         mark,
     )
-
-
-@register.filter
-def role_name(role: object) -> str:
-    """Return a role's name for the screen."""
-    return words.role(str(role))
 
 
 @register.filter

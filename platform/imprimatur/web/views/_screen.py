@@ -23,7 +23,7 @@ def screen(
     """Hand the view its actor; send others to sign in; show an anticipated failure as a page."""
 
     @wraps(view)
-    def inner(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def inner(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         actor = people.find_actor_from_request(request)
         if actor is None:
             return _sign_in_first(request)

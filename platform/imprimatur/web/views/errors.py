@@ -1,4 +1,4 @@
-"""The pages for what did not work: each says what happened and where to go; none shows internals."""
+"""The pages for what did not work: what happened and where to go; none shows internals."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -41,7 +41,10 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa
     return page(
         request,
         403,
-        _("This form was open for too long, or cookies are off. Go back, load the page again and send it once more."),
+        _(
+            "This form was open for too long, or cookies are off. "
+            "Go back, load the page again and send it once more."
+        ),
     )
 
 
@@ -50,13 +53,15 @@ def failed(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  # Django's si
     context = {
         "status": 500,
         "title": _("Something broke on our side"),
-        "detail": _("It is in the log. Nothing was released or published by it. Try again in a moment."),
+        "detail": _(
+            "It is in the log. Nothing was released or published by it. Try again in a moment."
+        ),
     }
     return HttpResponse(render_to_string("web/error.html", context), status=500)
 
 
 def signed_out_fragment(request: HttpRequest) -> HttpResponse:
-    """Answer htmx for whoever is signed out: polling pages leave for the sign-in, forms keep their text."""
+    """Answer htmx for whoever is signed out: polling leaves for sign-in, forms keep their text."""
     response = render(request, "web/parts/signed_out.html", status=401)
     if request.method == "GET":
         response["HX-Redirect"] = request.headers.get("HX-Current-URL", "/")

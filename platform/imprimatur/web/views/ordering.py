@@ -27,7 +27,7 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
     version = screens.released_version(actor, template_id)
     if request.method != "POST":
         form = screens.order_form(version)
-        preview = _preview(actor, version, version.content.get("starter", {}), 1)
+        preview = _preview(actor, version, version.content.get("starter", {}), form.usual_variants)
         return _page(request, actor, version, form, 200, **preview)
     form = screens.order_form(version, request.POST)
     if not form.is_valid():
@@ -103,7 +103,7 @@ def _problems(error: InvalidInput) -> list[tuple[str | None, str]]:
     return [(error.pointer, error.detail)]
 
 
-def _page(  # noqa: PLR0913  # the frame and what this answer adds
+def _page(
     request: HttpRequest,
     actor: Actor,
     version: VersionRecord,

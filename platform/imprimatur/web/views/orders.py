@@ -50,7 +50,9 @@ def cancel_item(request: HttpRequest, actor: Actor, item_id: UUID) -> HttpRespon
     try:
         state = jobs.cancel_item(actor=actor, item_id=item_id, now=clock.now())
     except IllegalTransition:
-        messages.warning(request, _("This image is finished already, so there is nothing to cancel."))
+        messages.warning(
+            request, _("This image is finished already, so there is nothing to cancel.")
+        )
     else:
         messages.success(
             request,

@@ -58,7 +58,7 @@ def publish(request: HttpRequest, actor: Actor, release_id: UUID) -> HttpRespons
 
 @require_safe
 @screen
-def passport(request: HttpRequest, actor: Actor, release_id: UUID) -> HttpResponse:
+def passport(_request: HttpRequest, actor: Actor, release_id: UUID) -> HttpResponse:
     """Hand out the exact bytes of a passport."""
     response = HttpResponse(
         releases.get_passport(actor, release_id), content_type="application/json"

@@ -37,7 +37,9 @@ def case(request: HttpRequest, actor: Actor, case_id: UUID) -> HttpResponse:
     form = DecisionForm(request.POST)
     if not form.is_valid():
         if "sha256" in form.errors:
-            form.add_error(None, _("The form does not say which bytes you saw. Load the page again."))
+            form.add_error(
+                None, _("The form does not say which bytes you saw. Load the page again.")
+            )
         return _page(request, actor, case_id, form, 400)
     try:
         decision = review.decide(

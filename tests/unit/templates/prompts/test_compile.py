@@ -74,11 +74,13 @@ class TestCompilePrompt:
         assert composed.prompt == decomposed.prompt
 
     def test_refuses_a_prompt_that_grows_too_long(self):
-        long = "word " * 395 + "{{ object }} {{ color }}" + '{{ detail | prefixed(" ") }}'
+        long = "word " * 385 + '{{ object }} {{ color }}{{ detail | prefixed(" ") }}'
         made = content(prompt=long)
+        made["schema"]["properties"]["detail"]["maxLength"] = 200
+        compiling.validate_content(made)
         compiling.compile_prompt(made, COMPLETE)
         with pytest.raises(InvalidInput, match="the limit is 2000"):
-            compiling.compile_prompt(made, {**COMPLETE, "detail": "x" * 40})
+            compiling.compile_prompt(made, {**COMPLETE, "detail": "x" * 200})
 
 
 class TestVariables:

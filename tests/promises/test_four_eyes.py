@@ -1,0 +1,456 @@
+"""Promise 3, four eyes: nobody decides on what they had a part in, in SQL, in a race, in any order."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace as replaced
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test
+
+from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.errors import DomainError
+from governance.kernel.ids import uuid7
+from governance.kernel.roles import Role
+from governance.policy.permits import NotPermitted
+from governance.release import guards as release_guards
+from governance.review import guards as review_guards
+from governance.review import services
+from governance.review.models import Approval, Case, Contribution, Decision
+from governance.review.records import CaseRecord
+from tests.factories import review as make
+from tests.promises import attacks, test_gate
+from tests.promises.attacks import Attack, change, copied, count, delete, insert, replace
+
+
+@pytest.fixture(autouse=True)
+def _sealing_key(settings: Any, tmp_path: Path) -> None:
+    make.use_sealing_key(settings, tmp_path)
+
+
+class Scene:
+    """A case that waits for its first decision, and one that a reviewer has decided."""
+
+    def __init__(self) -> None:
+        self.id = uuid7()
+        self.team = make.Team()
+        make.approved_policy(self.team)
+        self.case = make.open_case(self.team)
+        self.decided = make.open_case(self.team)
+        make.decide(self.decided, self.team.brand_reviewer)
+        self.contribution: UUID = Contribution.objects.get(subject_id=self.case.subject.id).id
+
+    def decision(self, reviewer: Actor) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "created_at": make.NOW,
+            "case_id": self.case.id,
+            "subject_id": self.case.subject.id,
+            "sha256": self.case.subject.sha256,
+            "stage_id": self.case.stages[0].id,
+            "reviewer_id": reviewer.id,
+            "verdict": "approve",
+            "reason": None,
+            "policy_id": self.case.policy_id,
+        }
+
+    def joins(self, case: CaseRecord, person: Actor) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "created_at": make.NOW,
+            "subject_id": case.subject.id,
+            "actor_id": person.id,
+            "part": "editor",
+        }
+
+
+CONTRIBUTIONS: tuple[Attack[Scene], ...] = (
+    Attack(
+        "review one's own work",
+        ["review_decision_by_contributor"],
+        lambda s: insert("review_decision", **s.decision(s.team.requester)),
+        lambda s: count("review_decision", id=s.id) == 1,
+    ),
+    Attack(
+        "forge the author, then review",
+        ["review_contribution_append_only"],
+        lambda s: (
+            change("review_contribution", s.contribution, actor_id=s.team.auditor.id),
+            insert("review_decision", **s.decision(s.team.requester)),
+        ),
+        lambda s: count("review_decision", id=s.id) == 1,
+    ),
+    Attack(
+        "erase one's part, then review",
+        ["review_contribution_append_only"],
+        lambda s: (
+            delete("review_contribution", s.contribution),
+            insert("review_decision", **s.decision(s.team.requester)),
+        ),
+        lambda s: count("review_decision", id=s.id) == 1,
+    ),
+    Attack(
+        "replace one's part by its id, then review",
+        ["review_contribution_append_only"],
+        lambda s: (
+            replace(
+                "review_contribution",
+                key="id",
+                **{
+                    **copied("review_contribution", s.contribution),
+                    "actor_id": s.team.auditor.id.hex,
+                },
+            ),
+            insert("review_decision", **s.decision(s.team.requester)),
+        ),
+        lambda s: count("review_decision", id=s.id) == 1,
+    ),
+    Attack(
+        "replace one's part by its key",
+        ["review_contribution_once"],
+        lambda s: replace(
+            "review_contribution",
+            key="id",
+            **{**copied("review_contribution", s.contribution), "id": s.id.hex},
+        ),
+        lambda s: count("review_contribution", id=s.id) == 1,
+        vendor="sqlite",
+    ),
+    Attack(
+        "join in after deciding",
+        ["review_contribution_after_deciding"],
+        lambda s: insert("review_contribution", **s.joins(s.decided, s.team.brand_reviewer)),
+        lambda s: count("review_contribution", id=s.id) == 1,
+    ),
+)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_decides_on_their_own_work(subtests: pytest.Subtests) -> None:
+    attacks.play(CONTRIBUTIONS, Scene(), subtests)
+
+
+def test_every_guard_of_the_gate_is_attacked() -> None:
+    attacked = {
+        name
+        for rows in (
+            CONTRIBUTIONS,
+            test_gate.SUBJECTS,
+            test_gate.POLICIES,
+            test_gate.CASES,
+            test_gate.DECISIONS,
+            test_gate.APPROVALS,
+            test_gate.RELEASES,
+        )
+        for attack in rows
+        for name in attack.refused_by
+    }
+    guarding = {guard.name for guard in (*review_guards.GUARDS, *release_guards.GUARDS)}
+    assert guarding - attacked == set()
+
+
+@pytest.mark.django_db
+class TestNoRoleStandsAbove:
+    @pytest.mark.parametrize("role", [role for role in Role if role is not Role.PLATFORM_ADMIN])
+    def test_no_role_lets_a_contributor_decide(self, role: Role) -> None:
+        team = make.Team()
+        make.approved_policy(team)
+        case = make.open_case(team)
+        everything = replaced(
+            team.requester,
+            roles={team.brand_id: frozenset(Role)},
+            is_platform_admin=True,
+        )
+        only = replaced(team.requester, roles={team.brand_id: frozenset({role})})
+        for actor in (everything, only):
+            with pytest.raises(NotPermitted):
+                make.decide(case, actor)
+        assert not Decision.objects.exists()
+
+    def test_nobody_approves_their_own_policy(self) -> None:
+        team = make.Team()
+        everything = replaced(
+            team.manager, roles={team.brand_id: frozenset(Role)}, is_platform_admin=True
+        )
+        proposed = services.propose_policy(
+            actor=everything,
+            brand_id=team.brand_id,
+            subject_kind="asset",
+            name="Mine",
+            stages=make.TWO_STAGES,
+            now=make.NOW,
+        )
+        with pytest.raises(NotPermitted):
+            services.approve_policy(actor=everything, policy_id=proposed.id, now=make.NOW)
+
+
+# Races: two connections, both orders. SQLite has one writer, so only PostgreSQL can show them.
+
+
+@pytest.fixture
+def race() -> Iterator[Callable[[Callable[[], None], Callable[[], None]], list[str]]]:
+    """Run `first` in an open transaction, start `second` beside it, then commit `first`."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has a single writer: there is no race to lose")
+
+    def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
+        outcome: list[str] = []
+        acted, go_on = threading.Event(), threading.Event()
+
+        def play(name: str, act: Callable[[], None], *, holds: bool) -> None:
+            try:
+                with transaction.atomic():
+                    act()
+                    if holds:
+                        acted.set()
+                        go_on.wait(10)
+                outcome.append(f"{name} committed")
+            except (DatabaseError, DomainError):
+                outcome.append(f"{name} refused")
+            finally:
+                acted.set()
+                connection.close()
+
+        one = threading.Thread(target=play, args=("first", first), kwargs={"holds": True})
+        two = threading.Thread(target=play, args=("second", second), kwargs={"holds": False})
+        one.start()
+        assert acted.wait(10)
+        two.start()
+        # The second must be waiting for a lock, or it would have passed the first unseen.
+        two.join(0.5)
+        waited = two.is_alive()
+        go_on.set()
+        one.join(10)
+        two.join(10)
+        assert waited, "the second did not wait for the first"
+        return outcome
+
+    yield run
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+class TestRaces:
+    def test_a_contribution_and_a_decision_cannot_pass_each_other(self, race: Any) -> None:
+        scene = Scene()
+        reviewer = scene.team.brand_reviewer
+
+        def decides() -> None:
+            insert("review_decision", **scene.decision(reviewer))
+
+        def joins() -> None:
+            insert("review_contribution", **scene.joins(scene.case, reviewer))
+
+        assert race(decides, joins) == ["first committed", "second refused"]
+        other = Scene()
+        scene = other
+        reviewer = other.team.brand_reviewer
+        assert race(joins, decides) == ["first committed", "second refused"]
+
+    def test_without_the_guard_both_get_through(self, race: Any) -> None:
+        """The negative control: the harness can see the bug that the guard prevents."""
+        from governance.tables import guards
+        from tests import databases
+
+        scene = Scene()
+        reviewer = scene.team.brand_reviewer
+        chosen = [g for g in guards.manifest() if g.name == "review_contribution_after_deciding"]
+        with databases.as_owner():
+            guards.drop(connection, iter(chosen))
+        try:
+            outcome: list[str] = []
+
+            def decides() -> None:
+                insert("review_decision", **scene.decision(reviewer))
+
+            def joins() -> None:
+                insert("review_contribution", **scene.joins(scene.case, reviewer))
+
+            with pytest.raises(AssertionError, match="did not wait"):
+                outcome = race(decides, joins)
+            assert outcome == []
+            assert count("review_decision", id=scene.id) == 1
+            assert count("review_contribution", id=scene.id) == 1
+        finally:
+            with databases.as_owner():
+                guards.install(connection)
+
+    @pytest.mark.parametrize("rejection_first", [True, False])
+    def test_two_deciders_never_leave_an_approval_against_a_rejection(
+        self, race: Any, *, rejection_first: bool
+    ) -> None:
+        team = make.Team()
+        make.approved_policy(team, stages=[make.BRAND_STAGE])
+        case = make.open_case(team)
+
+        def approves() -> None:
+            make.decide(case, team.brand_reviewer)
+
+        def rejects() -> None:
+            make.decide(case, team.other_brand_reviewer, "reject")
+
+        order = (rejects, approves) if rejection_first else (approves, rejects)
+        assert race(*order) == ["first committed", "second refused"]
+        state = make.current(case).state
+        assert state == ("rejected" if rejection_first else "approved")
+        assert Approval.objects.count() == (0 if rejection_first else 1)
+
+    def test_two_deciders_of_one_quorum_make_one_approval(self, race: Any) -> None:
+        team = make.Team()
+        make.approved_policy(team, stages=[replaced(make.BRAND_STAGE, quorum=2)])
+        case = make.open_case(team)
+        outcome = race(
+            lambda: make.decide(case, team.brand_reviewer),
+            lambda: make.decide(case, team.other_brand_reviewer),
+        )
+        assert outcome == ["first committed", "second committed"]
+        assert make.current(case).state == "approved"
+        assert Approval.objects.count() == 1
+
+
+# Any order: whatever is called, an approval has its quorum of other people behind it.
+
+SEATS = (
+    "requester",
+    "brand_reviewer",
+    "other_brand_reviewer",
+    "compliance_reviewer",
+    "manager",
+    "other_manager",
+    "auditor",
+    "everybody",
+)
+
+
+class ReviewMachine(RuleBasedStateMachine):
+    """Calls the services in any order, as anybody; errors are normal, a hollow approval is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.transaction.__exit__(None, None, None)
+
+    @initialize(quorum=st.integers(1, 2))
+    def start(self, quorum: int) -> None:
+        self.team = make.Team()
+        self.everybody = make.person(
+            self.team.brand_id, *(role for role in Role if role is not Role.PLATFORM_ADMIN)
+        )
+        self.policy = make.approved_policy(
+            self.team,
+            stages=[replaced(make.BRAND_STAGE, quorum=quorum), make.COMPLIANCE_STAGE],
+        )
+        self.about = make.subject(self.team)
+        self.case = make.open_case(self.team, self.about)
+
+    def _actor(self, seat: str) -> Actor:
+        actor: Actor = self.everybody if seat == "everybody" else getattr(self.team, seat)
+        return actor
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        try:
+            with transaction.atomic():
+                act()
+        except DomainError:
+            pass
+
+    @rule(
+        seat=st.sampled_from(SEATS),
+        verdict=st.sampled_from(["approve"] * 6 + ["reject", "request_changes"]),
+        same_bytes=st.sampled_from([True] * 5 + [False]),
+    )
+    def decide(self, seat: str, verdict: str, *, same_bytes: bool) -> None:
+        sha256 = str(self.about.sha256) if same_bytes else "0" * 64
+        self._try(
+            lambda: services.decide(
+                actor=self._actor(seat),
+                case_id=self.case.id,
+                verdict=verdict,
+                sha256=sha256,
+                reason="Because.",
+                now=make.NOW,
+            )
+        )
+
+    @rule(seat=st.sampled_from(SEATS))
+    def contribute(self, seat: str) -> None:
+        self._try(
+            lambda: services.add_contribution(
+                subject_id=self.about.id,
+                actor_id=self._actor(seat).id,
+                part="editor",
+                now=make.NOW,
+            )
+        )
+
+    @rule(seat=st.sampled_from(SEATS))
+    def void(self, seat: str) -> None:
+        self._try(
+            lambda: services.void_case(
+                actor=self._actor(seat), case_id=self.case.id, reason="Old.", now=make.NOW
+            )
+        )
+
+    @rule()
+    def open_again(self) -> None:
+        def act() -> None:
+            self.case = make.open_case(self.team, self.about)
+
+        self._try(act)
+
+    @rule()
+    def change_the_policy(self) -> None:
+        self._try(lambda: make.approved_policy(self.team, stages=[make.BRAND_STAGE]))
+
+    @invariant()
+    def an_approval_is_never_hollow(self) -> None:
+        if not hasattr(self, "case"):
+            return
+        authors = set(
+            Contribution.objects.filter(subject_id=self.about.id).values_list("actor_id", flat=True)
+        )
+        for approval in Approval.objects.filter(subject_id=self.about.id):
+            case = Case.objects.get(id=approval.case_id)
+            assert case.state in {"approved", "voided"}
+            decisions = list(Decision.objects.filter(case=case))
+            assert {decision.verdict for decision in decisions} == {"approve"}
+            assert {decision.sha256 for decision in decisions} == {self.about.sha256}
+            assert not authors & {decision.reviewer_id for decision in decisions}
+            for stage in case.policy.stages.all():
+                voices = {d.reviewer_id for d in decisions if d.stage_id == stage.id}
+                assert len(voices) >= stage.quorum
+
+    @invariant()
+    def an_approved_case_has_its_approval(self) -> None:
+        for case in Case.objects.filter(state="approved"):
+            assert Approval.objects.filter(case=case).count() == 1
+
+    @invariant()
+    def a_subject_has_one_case_that_is_not_void(self) -> None:
+        if hasattr(self, "about"):
+            living = Case.objects.filter(subject_id=self.about.id).exclude(state="voided")
+            assert living.count() <= 1
+
+
+@pytest.mark.django_db
+def test_no_sequence_of_calls_makes_a_hollow_approval() -> None:
+    run_state_machine_as_test(
+        ReviewMachine,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=14,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
