@@ -49,7 +49,7 @@ class TestImportLibrary:
     def test_again_changes_nothing(self, studio):
         bring()
         before = Entry.objects.count()
-        assert set(line.split()[0] for line in bring().splitlines()) == {"unchanged"}
+        assert {line.split()[0] for line in bring().splitlines()} == {"unchanged"}
         assert Entry.objects.count() == before
 
     def test_of_a_changed_file_makes_one_version_more(self, studio, tmp_path):

@@ -1,4 +1,4 @@
-"""A template version is drafted, reviewed by others, released by its approval, and retired with a reason."""
+"""A version is drafted, reviewed by others, released by its approval, retired with a reason."""
 
 import pytest
 

@@ -32,7 +32,7 @@ from imprimatur.config.demo.seed import Seeded
 VARIANTS = 3
 RENDER_S = 240.0
 RELEASE_S = 60.0
-TEMPLATE = "hero-shot"
+TEMPLATE = "hero_shot"
 
 
 class StepFailed(AssertionError):
