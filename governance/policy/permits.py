@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from governance.kernel.actors import Actor
+from governance.kernel.actors import Actor, ActorKind
 from governance.kernel.errors import DomainError
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
@@ -18,7 +18,7 @@ class NotPermitted(DomainError):
 
 def granting_clause(actor: Actor, permission: Permission, context: Context) -> Clause | None:
     """Return the clause that grants (why), or None. A key grants only what its scopes name."""
-    if actor.scopes is not None and permission.value not in actor.scopes:
+    if not _is_in_scope(actor, permission):
         return None
     for clause in TABLE[permission]:
         if clause and all(predicate(actor, context) for predicate in clause):
@@ -63,3 +63,10 @@ def brands_where_own(actor: Actor, permission: Permission) -> frozenset[UUID]:
         for brand_id in actor.roles
         if may(actor, permission, Context(brand_id=brand_id, owner_id=actor.id))
     )
+
+
+def _is_in_scope(actor: Actor, permission: Permission) -> bool:
+    """Tell whether the actor's key reaches so far; an integration without scopes has none."""
+    if actor.scopes is None:
+        return actor.kind is not ActorKind.INTEGRATION
+    return permission.value in actor.scopes

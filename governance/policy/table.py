@@ -43,7 +43,7 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
         P.GENERATION_ASSET_READ: ((is_member,), (is_system,)),
         P.GENERATION_ITEM_RUN: ((is_system,),),
-        P.GENERATION_JOB_CANCEL: ((is_owner,), (is_person, is_brand_manager)),
+        P.GENERATION_JOB_CANCEL: ((is_owner, is_member), (is_person, is_brand_manager)),
         P.GENERATION_JOB_CREATE: ((is_marketer,),),
         P.GENERATION_JOB_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
         P.LEDGER_ENTRY_READ: ((is_auditor,), (is_platform_admin,), (is_system,)),

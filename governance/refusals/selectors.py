@@ -98,10 +98,10 @@ def _visible(actor: Actor) -> Q:
     permission = Permission.REFUSALS_REFUSAL_READ
     if actor.kind is ActorKind.SYSTEM and permits.may(actor, permission, Context()):
         return Q()
-    visible = Q(brand_id__in=permits.brands_where(actor, permission))
-    if permits.may(actor, permission, Context(owner_id=actor.id)):
-        visible |= Q(requester_id=actor.id)
-    return visible
+    own_brands = permits.brands_where_own(actor, permission)
+    return Q(brand_id__in=permits.brands_where(actor, permission)) | Q(
+        brand_id__in=own_brands, requester_id=actor.id
+    )
 
 
 def _records(rows: QuerySet[Refusal]) -> tuple[RefusalRecord, ...]:

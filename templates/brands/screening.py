@@ -9,6 +9,7 @@ ends in `*` matches every word that begins so; one of several words matches them
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -117,18 +118,18 @@ def screen(rules: Sequence[Rule], texts: Mapping[str, str]) -> Violation | None:
     True
     """
     for field, text in texts.items():
-        readings = tuple(_readings(text))
+        readings = [(words, frozenset(words)) for words in _readings(text)]
         for rule in rules:
             for term in rule.terms:
-                if any(_contains(reading, term) for reading in readings):
+                if any(_contains(words, known, term) for words, known in readings):
                     return Violation(rule.category, term, rule.reason, field)
     return None
 
 
-def _contains(words: tuple[str, ...], term: str) -> bool:
-    is_prefix = term.endswith("*")
-    wanted = tuple(_words(term.removesuffix("*")))
-    if not wanted:
+def _contains(words: tuple[str, ...], known: frozenset[str], term: str) -> bool:
+    """Tell whether the words hold the term; `known` are the same words, for a quick no."""
+    wanted, is_prefix = _term(term)
+    if not wanted or not known.issuperset(wanted[:-1] if is_prefix else wanted):
         return False
     *head, last = wanted
     for start in range(len(words) - len(wanted) + 1):
@@ -138,6 +139,12 @@ def _contains(words: tuple[str, ...], term: str) -> bool:
         ):
             return True
     return False
+
+
+@lru_cache(maxsize=65_536)
+def _term(term: str) -> tuple[tuple[str, ...], bool]:
+    """Read a term: its words, and whether the last one stands for all that begin so."""
+    return tuple(_words(term.removesuffix("*"))), term.endswith("*")
 
 
 def _readings(text: str) -> Iterator[tuple[str, ...]]:

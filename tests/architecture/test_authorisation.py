@@ -96,5 +96,5 @@ class TestAnonymous:
 
 def is_sent_to_sign_in(answer: Any) -> bool:
     return answer.status_code == 401 or (
-        answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in/")
+        answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in/?next=")
     )

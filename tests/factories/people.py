@@ -1,4 +1,4 @@
-"""People for tests: two admins by bootstrap, everybody else through the services, with a password."""
+"""People for tests: two admins by bootstrap, everybody else through the services."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

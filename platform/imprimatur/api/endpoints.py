@@ -92,7 +92,7 @@ class Endpoint(APIView):
         return people.actor_from_request(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a body that is not JSON first: the CSRF check would read a form to find its token."""
+        """Refuse a body that is not JSON first: the CSRF check would read a form for its token."""
         media_type = (request.content_type or "").split(";")[0].strip().lower()
         has_body = request.META.get("CONTENT_LENGTH") not in {None, "", "0"}
         if has_body and media_type != StrictJSONParser.media_type:

@@ -133,7 +133,7 @@ BRAND_COLORS_LEAST = 4
 
 # Outlines of plain things (bottle, vase, cup, box, sphere, tin), standing at (x, y).
 _SHAPES = (
-    "M{x} {y}m-40 0v-120q0-28 22-42v-44q0-6 6-6h24q6 0 6 6v44q22 14 22 42v120q0 6-6 6h-68q-6 0-6-6z",
+    "M{x} {y}m-40 0v-120q0-28 22-42v-44q0-6 6-6h24q6 0 6 6v44q22 14 22 42v120q0 6-6 6h-68q-6 0-6-6z",  # noqa: E501
     "M{x} {y}m-30 6q-44-60-20-120q14-34 8-70h84q-6 36 8 70q24 60-20 120z",
     "M{x} {y}m-52 6l-14-128h132l-14 128q-2 6-8 6h-88q-6 0-8-6z",
     "M{x} {y}m-62 4v-130q0-8 8-8h108q8 0 8 8v130q0 6-6 6h-112q-6 0-6-6z",

@@ -1,4 +1,4 @@
-"""Keys for integrations: never more than their maker, never longer than they may, never readable."""
+"""Keys for integrations: never more than their maker, never longer than they may, unreadable."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,5 +1,7 @@
 """Brands are made by an admin, seen by their members, and carry rules that two people agreed on."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -11,6 +13,7 @@ from governance.policy.permits import NotPermitted
 from templates.brands import selectors, services
 from templates.brands.errors import AlreadyApproved, BrandExists, NoRules, NoScoringPolicy
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
+from templates.brands.records import BrandRecord
 from tests.factories.review import NOW
 from tests.factories.templates import RULES, studio
 
@@ -19,18 +22,18 @@ ADMIN = Actor(uuid7(), is_platform_admin=True)
 THRESHOLDS = {"safety": {"threshold": 0.8, "severity": "refuse"}}
 
 
-def create(**changes):
+def create(**changes: Any) -> BrandRecord:
     given = {"slug": "northwind", "name": "Northwind", "palette": ["#1f3a5f"]} | changes
     return services.create_brand(actor=ADMIN, now=NOW, **given)
 
 
 class TestCreateBrand:
-    def test_records_who_made_it(self):
+    def test_records_who_made_it(self) -> None:
         brand = create()
         entry = Entry.objects.get(event="brands.brand.created")
         assert (entry.subject_id, entry.brand_id, entry.actor_id) == (brand.id, brand.id, ADMIN.id)
 
-    def test_is_an_act_of_the_platform_admin(self):
+    def test_is_an_act_of_the_platform_admin(self) -> None:
         with pytest.raises(NotPermitted):
             services.create_brand(actor=Actor(uuid7()), slug="x", name="X", palette=[], now=NOW)
         assert not Brand.objects.exists()
@@ -46,20 +49,20 @@ class TestCreateBrand:
             ({"palette": ["#fff000"] * 25}, "/palette"),
         ],
     )
-    def test_names_what_is_malformed_and_leaves_no_row(self, changes, pointer):
+    def test_names_what_is_malformed_and_leaves_no_row(self, changes: Any, pointer: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             create(**changes)
         assert refused.value.pointer == pointer
         assert (Brand.objects.count(), Entry.objects.count()) == (0, 0)
 
-    def test_refuses_a_slug_that_is_taken(self):
+    def test_refuses_a_slug_that_is_taken(self) -> None:
         create()
         with pytest.raises(BrandExists):
             create(name="Other")
 
 
 class TestReads:
-    def test_show_a_brand_to_its_members_and_to_nobody_else(self):
+    def test_show_a_brand_to_its_members_and_to_nobody_else(self) -> None:
         ours, theirs = studio("ours"), studio("theirs")
         assert selectors.list_brands(ours.author) == (ours.brand,)
         assert selectors.get_brand(ours.author, ours.brand.id) == ours.brand
@@ -67,12 +70,12 @@ class TestReads:
             selectors.get_brand(ours.author, theirs.brand.id)
         assert len(selectors.list_brands(ADMIN)) == len(selectors.list_brands(SYSTEM)) == 2
 
-    def test_find_by_slug(self):
+    def test_find_by_slug(self) -> None:
         brand = create()
         assert selectors.find_brand_by_slug("northwind") == brand
         assert selectors.find_brand_by_slug("other") is None
 
-    def test_of_a_brand_without_rules_or_policy_refuse(self):
+    def test_of_a_brand_without_rules_or_policy_refuse(self) -> None:
         brand = create()
         with pytest.raises(NoRules):
             selectors.current_rules(brand.id)
@@ -81,10 +84,10 @@ class TestReads:
 
 
 class TestRules:
-    def propose(self, at, rules=RULES):
+    def propose(self, at: Any, rules: Any = RULES) -> Any:
         return services.propose_rules(actor=at.author, brand_id=at.brand.id, rules=rules, now=NOW)
 
-    def test_count_only_once_approved_by_another(self):
+    def test_count_only_once_approved_by_another(self) -> None:
         at = studio()
         proposed = self.propose(at, [])
         assert selectors.current_rules(at.brand.id) == at.rules
@@ -95,7 +98,7 @@ class TestRules:
         assert (current.number, current.rules) == (2, ())
         assert [each.number for each in selectors.list_rules(at.author, at.brand.id)] == [2, 1]
 
-    def test_are_approved_once_and_never_backwards(self):
+    def test_are_approved_once_and_never_backwards(self) -> None:
         at = studio()
         older, newer = self.propose(at), self.propose(at, [])
         services.approve_rules(actor=at.team.other_manager, rules_id=newer.id, now=NOW)
@@ -104,11 +107,11 @@ class TestRules:
                 services.approve_rules(actor=at.team.other_manager, rules_id=rules.id, now=NOW)
         assert selectors.current_rules(at.brand.id).number == newer.number
 
-    def test_take_records_as_well_as_data(self):
+    def test_take_records_as_well_as_data(self) -> None:
         at = studio()
         assert self.propose(at, at.rules.rules).sha256 == at.rules.sha256
 
-    def test_that_are_malformed_leave_no_row(self):
+    def test_that_are_malformed_leave_no_row(self) -> None:
         at = studio()
         before = Entry.objects.count()
         with pytest.raises(InvalidInput) as refused:
@@ -116,7 +119,7 @@ class TestRules:
         assert refused.value.pointer == "/0/category"
         assert (RuleSet.objects.count(), Entry.objects.count()) == (1, before)
 
-    def test_are_the_brand_s_own_business(self):
+    def test_are_the_brand_s_own_business(self) -> None:
         ours, theirs = studio("ours"), studio("theirs")
         with pytest.raises(NotFound):
             services.propose_rules(actor=ours.author, brand_id=theirs.brand.id, rules=[], now=NOW)
@@ -128,20 +131,20 @@ class TestRules:
                 actor=ours.team.requester, brand_id=ours.brand.id, rules=[], now=NOW
             )
 
-    def test_are_in_the_ledger(self):
+    def test_are_in_the_ledger(self) -> None:
         at = studio()
         events = Entry.objects.filter(subject_id=at.rules.id).values_list("event", flat=True)
         assert sorted(events) == ["brands.rules.approved", "brands.rules.proposed"]
 
 
 class TestScoringPolicy:
-    def propose(self, at, **changes):
+    def propose(self, at: Any, **changes: Any) -> Any:
         given = {"advisory": True, "thresholds": THRESHOLDS} | changes
         return services.propose_scoring_policy(
             actor=at.author, brand_id=at.brand.id, now=NOW, **given
         )
 
-    def test_counts_once_approved_and_stays_readable_afterwards(self):
+    def test_counts_once_approved_and_stays_readable_afterwards(self) -> None:
         at = studio()
         first = self.propose(at)
         services.approve_scoring_policy(actor=at.team.other_manager, policy_id=first.id, now=NOW)
@@ -153,13 +156,13 @@ class TestScoringPolicy:
         listed = selectors.list_scoring_policies(at.author, at.brand.id)
         assert [policy.number for policy in listed] == [2, 1]
 
-    def test_is_not_approved_by_its_author(self):
+    def test_is_not_approved_by_its_author(self) -> None:
         at = studio()
         proposed = self.propose(at)
         with pytest.raises(NotPermitted):
             services.approve_scoring_policy(actor=at.author, policy_id=proposed.id, now=NOW)
 
-    def test_that_cannot_judge_leaves_no_row(self):
+    def test_that_cannot_judge_leaves_no_row(self) -> None:
         at = studio()
         with pytest.raises(InvalidInput) as refused:
             self.propose(at, thresholds={"safety": {"threshold": 0.5, "severity": "pass"}})
@@ -167,7 +170,7 @@ class TestScoringPolicy:
         assert not ScoringPolicy.objects.exists()
 
 
-def test_lists_take_one_query_for_any_number_of_brands(django_assert_num_queries):
+def test_lists_take_one_query_for_any_number_of_brands(django_assert_num_queries: Any) -> None:
     for slug in ("one", "two", "three"):
         create(slug=slug)
     with django_assert_num_queries(1, connection=connection):

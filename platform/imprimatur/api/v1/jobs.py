@@ -125,7 +125,8 @@ class JobList(Endpoint):
         },
         description="Compiles the prompt, screens it by the brand's rules and reserves quota. A "
         "refusal by a rule or by quota answers 422 and leaves a refusal on record, whose id is in "
-        "`facts.refusal_id`; malformed input answers 400 and leaves nothing.",
+        "`facts.refusal_id`; malformed input answers 400 and leaves nothing. A key also needs "
+        "`prompts:template:read` and `generation:job:read`.",
     )
     def post(self, _request: Request) -> Response:
         """Place an order."""

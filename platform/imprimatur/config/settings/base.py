@@ -31,7 +31,7 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
 # The application's role: it reads and adds to evidence, and owns nothing.
 DATABASES = {"default": env_database("DATABASE_URL")}
 # The migrating role, present only where migrations run (`migrate --database owner`).
-if env_str("DATABASE_OWNER_URL", ""):
+if env_secret("DATABASE_OWNER_URL", ""):
     DATABASES["owner"] = env_database("DATABASE_OWNER_URL")
 # The name of the role that migrations grant the application's rights to (PostgreSQL).
 DATABASE_APPLICATION_ROLE = str(DATABASES["default"].get("USER") or "")

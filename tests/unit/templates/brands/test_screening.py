@@ -1,5 +1,7 @@
 """A brand's rules find what reads alike, and leave alone what only looks related."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ RULES = (
 )
 
 
-def found(text, rules=RULES):
+def found(text: str, rules: Any = RULES) -> str | None:
     violation = screen(rules, {"detail": text})
     return None if violation is None else violation.term
 
@@ -43,17 +45,17 @@ class TestScreen:
             "hazard!",
         ],
     )
-    def test_finds_the_word_however_it_is_dressed(self, text):
+    def test_finds_the_word_however_it_is_dressed(self, text: str) -> None:
         assert found(text) == "hazard*"
 
     @pytest.mark.parametrize(
         "text", ["warning sign", "WARNING  SIGN", "warning-sign", "warning\nsign"]
     )
-    def test_finds_a_phrase_across_any_gap(self, text):
+    def test_finds_a_phrase_across_any_gap(self, text: str) -> None:
         assert found(text) == "warning sign"
 
     @pytest.mark.parametrize("text", ["heal", "he4l", "hea1", "h e a l"])
-    def test_reads_a_one_as_i_and_as_l(self, text):
+    def test_reads_a_one_as_i_and_as_l(self, text: str) -> None:
         assert found(text) == "heal"
 
     @pytest.mark.parametrize(
@@ -70,10 +72,10 @@ class TestScreen:
             "",
         ],
     )
-    def test_leaves_other_words_alone(self, text):
+    def test_leaves_other_words_alone(self, text: str) -> None:
         assert found(text) is None
 
-    def test_names_the_field_the_rule_and_the_reason(self):
+    def test_names_the_field_the_rule_and_the_reason(self) -> None:
         violation = screen(RULES, {"color": "red", "detail": "weight loss tea"})
         assert violation is not None
         assert (violation.field, violation.category, violation.term) == (
@@ -83,23 +85,23 @@ class TestScreen:
         )
         assert violation.reason == "This promises an effect on health."
 
-    def test_finds_a_term_of_another_script(self):
+    def test_finds_a_term_of_another_script(self) -> None:
         assert found("опасно", (Rule("x", ("опасно",), REASON),)) == "опасно"
 
-    def test_without_rules_finds_nothing(self):
+    def test_without_rules_finds_nothing(self) -> None:
         assert screen((), {"detail": "hazard"}) is None
 
     @given(st.text(max_size=60), st.text(max_size=60))
-    def test_finds_the_word_wherever_it_stands(self, before, after):
+    def test_finds_the_word_wherever_it_stands(self, before: str, after: str) -> None:
         assert screen(RULES, {"detail": f"{before} hazard {after}"}) is not None
 
     @given(st.text(max_size=200))
-    def test_answers_for_every_text(self, text):
+    def test_answers_for_every_text(self, text: str) -> None:
         screen(RULES, {"detail": text})
 
 
 class TestRules:
-    def test_read_back_as_they_were_written(self):
+    def test_read_back_as_they_were_written(self) -> None:
         assert rules_of(document_of(RULES)) == RULES
 
     @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ class TestRules:
             ([{"category": "ok", "terms": ["ab"], "reason": REASON, "x": 1}], "/0/x", "unknown"),
         ],
     )
-    def test_refuse_what_could_never_match(self, rules, pointer, rule):
+    def test_refuse_what_could_never_match(self, rules: Any, pointer: str, rule: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             rules_of(rules)
         assert (refused.value.pointer, refused.value.facts["rule"]) == (pointer, rule)

@@ -1,5 +1,7 @@
 """A document that does not fit its schema is told where, by which rule, and in plain words."""
 
+from typing import Any
+
 import pytest
 
 from governance.kernel.errors import InvalidInput
@@ -26,21 +28,21 @@ class TestProblems:
             ([], [("", "type")]),
         ],
     )
-    def test_names_place_and_rule(self, document, expected):
+    def test_names_place_and_rule(self, document: Any, expected: Any) -> None:
         assert [(p.pointer, p.rule) for p in shapes.problems(SCHEMA, document)] == expected
 
-    def test_says_it_in_a_sentence(self):
+    def test_says_it_in_a_sentence(self) -> None:
         (problem,) = shapes.problems(SCHEMA, {"a": 9, "b": "x"})
         assert problem.detail == "“a” may be at most 3."
 
-    def test_shows_no_control_characters_and_no_endless_names(self):
+    def test_shows_no_control_characters_and_no_endless_names(self) -> None:
         (problem,) = shapes.problems(SCHEMA, {"a": 1, "b": "x", "\x1b[2J" * 90: 1})
         assert "\x1b" not in problem.detail
         assert len(problem.pointer) < 100
 
 
 class TestRequire:
-    def test_raises_the_first_with_all_of_them(self):
+    def test_raises_the_first_with_all_of_them(self) -> None:
         with pytest.raises(InvalidInput) as refused:
             shapes.require(shapes.problems(SCHEMA, {}))
         assert refused.value.pointer == "/a"
@@ -48,7 +50,7 @@ class TestRequire:
 
 
 class TestThresholds:
-    def test_become_floats_in_the_order_of_their_names(self):
+    def test_become_floats_in_the_order_of_their_names(self) -> None:
         read = scoring.thresholds_of(
             {
                 "safety": {"threshold": 1, "severity": "refuse"},
@@ -68,7 +70,7 @@ class TestThresholds:
             ({"safety": {"threshold": float("nan"), "severity": "flag"}}, "/thresholds/safety"),
         ],
     )
-    def test_refuse_what_cannot_judge(self, thresholds, pointer):
+    def test_refuse_what_cannot_judge(self, thresholds: Any, pointer: str) -> None:
         with pytest.raises(InvalidInput) as refused:
             scoring.thresholds_of(thresholds)
         assert str(refused.value.pointer).startswith(pointer)

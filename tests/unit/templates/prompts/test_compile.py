@@ -1,6 +1,8 @@
 """The compiler: what a template may say, what a variable may hold, and what comes out."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -11,11 +13,11 @@ from tests.factories.templates import content
 COMPLETE = {"object": "mug", "color": "orange"}
 
 
-def problems(**changes):
+def problems(**changes: Any) -> list[tuple[str, str]]:
     return [(p.pointer, p.rule) for p in compiling.content_problems(content(**changes))]
 
 
-def schema_with(name, declared, required=()):
+def schema_with(name: str, declared: Any, required: Sequence[str] = ()) -> dict[str, Any]:
     base = content()["schema"]
     return base | {
         "properties": base["properties"] | {name: declared},
@@ -24,23 +26,23 @@ def schema_with(name, declared, required=()):
 
 
 class TestCompilePrompt:
-    def test_puts_the_values_into_the_locked_text(self):
+    def test_puts_the_values_into_the_locked_text(self) -> None:
         compiled = compiling.compile_prompt(content(), {**COMPLETE, "detail": "a star badge"})
         assert compiled.prompt == "a orange mug, with a star badge, soft light"
         assert compiled.negative == "text, blurry"
 
-    def test_fills_defaults_and_drops_the_prefix_of_what_is_empty(self):
+    def test_fills_defaults_and_drops_the_prefix_of_what_is_empty(self) -> None:
         compiled = compiling.compile_prompt(content(), COMPLETE)
         assert compiled.prompt == "a orange mug, soft light"
         assert compiled.variables == {**COMPLETE, "detail": ""}
 
-    def test_digests_prompt_and_negative(self):
+    def test_digests_prompt_and_negative(self) -> None:
         first = compiling.compile_prompt(content(), COMPLETE).sha256
         assert first == compiling.compile_prompt(content(), COMPLETE).sha256
         assert first != compiling.compile_prompt(content(), {**COMPLETE, "color": "red"}).sha256
         assert first != compiling.compile_prompt(content(negative="text"), COMPLETE).sha256
 
-    def test_writes_numbers_in_one_way(self):
+    def test_writes_numbers_in_one_way(self) -> None:
         declared = {"type": "integer", "minimum": 1, "maximum": 9}
         made = content(
             prompt="{{ n }} {{ color }} {{ object }}", schema=schema_with("n", declared, ["n"])
@@ -58,22 +60,22 @@ class TestCompilePrompt:
             ("{{color}} {{object}}", "orange mug"),
         ],
     )
-    def test_applies_the_filters(self, text, expected):
+    def test_applies_the_filters(self, text: str, expected: Any) -> None:
         assert compiling.compile_prompt(content(prompt=text), COMPLETE).prompt == expected
 
     @pytest.mark.parametrize(
         ("word", "article"),
         [("hour", "an"), ("unicorn", "a"), ("umbrella", "an"), ("one", "a"), ("used box", "a")],
     )
-    def test_chooses_the_article_by_sound(self, word, article):
+    def test_chooses_the_article_by_sound(self, word: str, article: str) -> None:
         assert compiling.FILTERS["with_article"](word) == f"{article} {word}"
 
-    def test_keeps_one_form_of_an_accent(self):
+    def test_keeps_one_form_of_an_accent(self) -> None:
         composed = compiling.compile_prompt(content(), {**COMPLETE, "detail": "caf\u00e9"})
         decomposed = compiling.compile_prompt(content(), {**COMPLETE, "detail": "cafe\u0301"})
         assert composed.prompt == decomposed.prompt
 
-    def test_refuses_a_prompt_that_grows_too_long(self):
+    def test_refuses_a_prompt_that_grows_too_long(self) -> None:
         long = "word " * 385 + '{{ object }} {{ color }}{{ detail | prefixed(" ") }}'
         made = content(prompt=long)
         made["schema"]["properties"]["detail"]["maxLength"] = 200
@@ -108,13 +110,15 @@ class TestVariables:
             (None, "/variables", "type"),
         ],
     )
-    def test_that_do_not_fit_are_named_with_their_rule(self, variables, pointer, rule):
+    def test_that_do_not_fit_are_named_with_their_rule(
+        self, variables: Any, pointer: str, rule: str
+    ) -> None:
         with pytest.raises(InvalidInput) as refused:
             compiling.compile_prompt(content(), variables)
         assert (refused.value.pointer, refused.value.facts["rule"]) == (pointer, rule)
         assert refused.value.detail.endswith(".")
 
-    def test_are_all_told_at_once_in_the_form_s_order(self):
+    def test_are_all_told_at_once_in_the_form_s_order(self) -> None:
         with pytest.raises(InvalidInput) as refused:
             compiling.compile_prompt(content(), {"detail": "(", "color": "mauve", "more": 1})
         assert [each["pointer"] for each in refused.value.facts["errors"]] == [
@@ -125,7 +129,7 @@ class TestVariables:
         ]
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-    def test_that_are_no_finite_number_are_refused(self, value):
+    def test_that_are_no_finite_number_are_refused(self, value: Any) -> None:
         declared = {"type": "number", "minimum": 0, "maximum": 1}
         made = content(schema=schema_with("share", declared, ["share"]))
         with pytest.raises(InvalidInput) as refused:
@@ -134,11 +138,11 @@ class TestVariables:
 
 
 class TestValidateContent:
-    def test_accepts_the_example(self):
+    def test_accepts_the_example(self) -> None:
         compiling.validate_content(content(name="Hero shot"))
 
     @pytest.mark.parametrize("key", sorted(content()))
-    def test_needs_every_part(self, key):
+    def test_needs_every_part(self, key: str) -> None:
         made = content()
         del made[key]
         assert (f"/{key}", "required") in [
@@ -175,7 +179,7 @@ class TestValidateContent:
             "{{ " + "(" * 900 + "color" + ")" * 900 + " }}",
         ],
     )
-    def test_refuses_everything_but_placeholders(self, text):
+    def test_refuses_everything_but_placeholders(self, text: str) -> None:
         assert problems(prompt=f"{text} {{{{ object }}}}")[0][1] in {"placeholder", "boundary"}
 
     @pytest.mark.parametrize(
@@ -190,16 +194,16 @@ class TestValidateContent:
             '{{ color }}{{ detail | prefixed(", ") }}{{ object }}',
         ],
     )
-    def test_refuses_placeholders_that_could_grow_together(self, text):
+    def test_refuses_placeholders_that_could_grow_together(self, text: str) -> None:
         assert ("/prompt", "boundary") in problems(prompt=text)
 
     @pytest.mark.parametrize("c", ["\n", "\t", "\x00", "\u200b", "\u202e", "\u2028", "\ufeff"])
-    def test_refuses_what_a_reviewer_would_not_see(self, c):
+    def test_refuses_what_a_reviewer_would_not_see(self, c: str) -> None:
         assert problems(prompt=f"{{{{ color }}}} {c} {{{{ object }}}}")
         if c != "\n":
             assert problems(notes=f"a{c}b")
 
-    def test_refuses_undeclared_and_unused_variables(self):
+    def test_refuses_undeclared_and_unused_variables(self) -> None:
         assert (
             problems(prompt="{{ color }} {{ object }} {{ size }} {{ detail | prefixed(' ') }}")
             != []
@@ -228,7 +232,9 @@ class TestValidateContent:
             ({"type": "string", "enum": ["a"], "default": "b"}, "/default", "enum"),
         ],
     )
-    def test_refuses_a_variable_that_bounds_nothing(self, declared, pointer, rule):
+    def test_refuses_a_variable_that_bounds_nothing(
+        self, declared: Any, pointer: str, rule: str
+    ) -> None:
         found = problems(
             prompt='{{ color }} {{ object }}{{ detail | prefixed(", ") }}, {{ extra }}',
             schema=schema_with("extra", declared, ["extra"]),
@@ -236,20 +242,20 @@ class TestValidateContent:
         )
         assert (f"/schema/properties/extra{pointer}", rule) in found
 
-    def test_refuses_an_optional_variable_without_a_default(self):
+    def test_refuses_an_optional_variable_without_a_default(self) -> None:
         schema = schema_with("extra", {"type": "string", "enum": ["a"]})
         assert ("/schema/properties/extra", "default") in problems(
             prompt='{{ color }} {{ object }}{{ detail | prefixed(", ") }} {{ extra }}',
             schema=schema,
         )
 
-    def test_refuses_a_hole_in_the_text(self):
+    def test_refuses_a_hole_in_the_text(self) -> None:
         assert ("/schema/properties/detail/minLength", "minLength") in problems(
             prompt="{{ color }} {{ object }} {{ detail }}"
         )
 
     @pytest.mark.parametrize("name", ["self", "not", "__class__", "Color", "a-b", "a" * 41])
-    def test_refuses_a_name_that_means_something_else(self, name):
+    def test_refuses_a_name_that_means_something_else(self, name: str) -> None:
         assert any(
             pointer.startswith("/schema/properties")
             for pointer, _ in problems(schema=schema_with(name, {"type": "string", "enum": ["a"]}))
@@ -268,20 +274,20 @@ class TestValidateContent:
             ({"code": "print()"}, "/code"),
         ],
     )
-    def test_refuses_choices_that_nobody_could_order(self, changes, pointer):
+    def test_refuses_choices_that_nobody_could_order(self, changes: Any, pointer: str) -> None:
         assert pointer in [found for found, _ in problems(**changes)]
 
-    def test_refuses_a_default_outside_its_range(self):
+    def test_refuses_a_default_outside_its_range(self) -> None:
         parameters = content()["parameters"]
         parameters["steps"] = {"minimum": 4, "maximum": 8, "default": 9}
         assert ("/parameters/steps/default", "range") in problems(parameters=parameters)
 
-    def test_refuses_a_number_that_json_does_not_know(self):
+    def test_refuses_a_number_that_json_does_not_know(self) -> None:
         parameters = content()["parameters"]
         parameters["guidance"] = {"minimum": math.nan, "maximum": 8, "default": 4}
         assert ("/parameters/guidance/minimum", "type") in problems(parameters=parameters)
 
     @pytest.mark.parametrize("made", [None, [], "x", 3, {"prompt": 3}])
-    def test_refuses_what_is_no_content_at_all(self, made):
+    def test_refuses_what_is_no_content_at_all(self, made: Any) -> None:
         with pytest.raises(InvalidInput):
             compiling.validate_content(made)

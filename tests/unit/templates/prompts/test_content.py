@@ -6,14 +6,14 @@ from tests.factories.templates import content
 
 
 class TestContent:
-    def test_comes_back_as_it_was_drafted(self):
+    def test_comes_back_as_it_was_drafted(self) -> None:
         assert restore(canonical(content(), name="Hero").decode()) == content(name="Hero")
 
-    def test_keeps_the_order_of_the_variables(self):
+    def test_keeps_the_order_of_the_variables(self) -> None:
         properties = restore(canonical(content(), name="Hero").decode())["schema"]["properties"]
         assert list(properties) == ["object", "color", "detail"]
 
-    def test_counts_the_order_and_the_name_as_content(self):
+    def test_counts_the_order_and_the_name_as_content(self) -> None:
         turned = content()
         turned["schema"]["properties"] = dict(reversed(turned["schema"]["properties"].items()))
         digests = {
@@ -22,7 +22,7 @@ class TestContent:
         }
         assert len(digests) == 3
 
-    def test_is_canonical_json(self):
+    def test_is_canonical_json(self) -> None:
         import json
 
         written = canonical(content(), name="Hero")

@@ -23,7 +23,7 @@ TABLE = {
 
 class TestTemplateVersion:
     @pytest.mark.parametrize(("act", "source"), sorted(TABLE))
-    def test_moves_as_the_table_says_and_nowhere_else(self, act, source):
+    def test_moves_as_the_table_says_and_nowhere_else(self, act: str, source: str) -> None:
         target = TABLE[act, source]
         if target is None:
             with pytest.raises(IllegalTransition):
@@ -31,6 +31,6 @@ class TestTemplateVersion:
         else:
             assert TEMPLATE_VERSION.target(act, source).target == target
 
-    def test_has_no_act_and_no_state_beside_the_table(self):
+    def test_has_no_act_and_no_state_beside_the_table(self) -> None:
         assert {act for act, _ in TABLE} == set(TEMPLATE_VERSION.moves)
         assert {source for _, source in TABLE} == set(VersionState.values)
