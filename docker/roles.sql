@@ -21,13 +21,11 @@
 \endif
 \if :{?owner_password}
 \else
-  \warn 'Give -v owner_password=…'
-  \quit 3
+  DO $$ BEGIN RAISE EXCEPTION 'Give -v owner_password=…'; END $$;
 \endif
 \if :{?application_password}
 \else
-  \warn 'Give -v application_password=…'
-  \quit 3
+  DO $$ BEGIN RAISE EXCEPTION 'Give -v application_password=…'; END $$;
 \endif
 
 SELECT format('CREATE ROLE %I', name)
@@ -43,7 +41,7 @@ ALTER ROLE :"application" LOGIN PASSWORD :'application_password'
 RESET log_statement;
 
 -- Nobody may act as the owner: membership would be ownership.
-SELECT format('REVOKE %I FROM %I', :'owner', member::regrole::text)
+SELECT format('REVOKE %I FROM %I', :'owner', (:'application')::text)
   FROM pg_auth_members
  WHERE roleid = to_regrole(quote_ident(:'owner')) AND member = to_regrole(quote_ident(:'application'))
 \gexec

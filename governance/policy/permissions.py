@@ -1,4 +1,4 @@
-"""The names of everything that can be permitted: `scope:resource:action`, kept in alphabetical order."""
+"""The names of everything that can be permitted, `scope:resource:action`, in alphabetical order."""
 
 from enum import StrEnum
 

@@ -99,7 +99,7 @@ def insert(table: str, **values: Any) -> None:
 
 
 def replace(table: str, *, key: str, **values: Any) -> None:
-    """Put a row in the place of another that holds its key: REPLACE, or the upsert of PostgreSQL."""
+    """Put a row in the place of another that holds its key: REPLACE, or PostgreSQL's upsert."""
     if connection.vendor == "sqlite":
         _insert("INSERT OR REPLACE INTO", table, values)
     else:

@@ -48,7 +48,6 @@ start() {
   if ! redis-cli -h 127.0.0.1 ping >/dev/null 2>&1; then
     redis-server --daemonize yes --bind 127.0.0.1 --port 6379 --save '' --dir "$dir" >&2
   fi
-  mkdir -p "$dir/ceph"
   bash "$here/ceph.sh" start "$dir/ceph" >&2
   echo "export IMPRIMATUR_TEST_OWNER_URL=$(owner_url)"
   echo "export IMPRIMATUR_TEST_REDIS_URL=redis://127.0.0.1:6379/9"

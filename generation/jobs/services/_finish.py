@@ -28,6 +28,7 @@ from governance.quota import services as quota
 from governance.refusals import services as refusals
 from governance.review import services as review
 from governance.tables.records import move
+from templates.prompts import services as prompts
 
 _ACT = {"pass": "submit", "flag": "submit", "refuse": "refuse", "hold": "hold"}
 _EVENT = {
@@ -251,9 +252,9 @@ def _open_case(
         subject_id=asset_id,
         title=f"{item.job.template_name} · {item.number}",
         pins={
-            "template_version": str(item.job.template_version_id),
-            "scoring_policy": str(item.job.scoring_policy_id),
-            "profile": str(profile_id),
+            prompts.PIN: str(item.job.template_version_id),
+            "scoring_policy_id": str(item.job.scoring_policy_id),
+            "profile_id": str(profile_id),
         },
         requested_by=item.requester_id,
         now=now,

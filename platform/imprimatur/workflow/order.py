@@ -60,7 +60,7 @@ def preview(
     """Compile and screen without recording anything. Raises: NotFound, InvalidInput."""
     version = prompts.released_version(actor, template_id)
     compiled = compiling.compile_prompt(version.content, variables)
-    violation = screening.screen(brands.current_rules(version.brand_id).rules, _texts(variables))
+    violation = _screen(version.brand_id, variables, compiled.prompt)
     return Preview(
         prompt=compiled.prompt,
         negative_prompt=compiled.negative,
@@ -102,7 +102,7 @@ def place(
     policy = brands.current_scoring_policy(version.brand_id)
 
     template = SubjectRef("template_version", version.id, version.brand_id, version.sha256)
-    violation = screening.screen(brands.current_rules(version.brand_id).rules, _texts(variables))
+    violation = _screen(version.brand_id, variables, compiled.prompt)
     if violation is not None:
         raise _refuse_for_rule(actor, violation, template, now)
 
@@ -182,7 +182,7 @@ def _refuse_for_rule(
         )
     return OrderRefused(
         violation.reason,
-        pointer=f"/variables/{violation.field}",
+        pointer=f"/variables/{violation.field}" if violation.field else "/variables",
         refusal_id=str(record.id),
         category=violation.category,
         rule=violation.category,
@@ -190,8 +190,12 @@ def _refuse_for_rule(
     )
 
 
-def _texts(variables: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in variables.items()}
+def _screen(
+    brand_id: UUID, variables: Mapping[str, Any], prompt: str
+) -> screening.Violation | None:
+    """Screen each variable, then the whole prompt: a phrase can be split over two variables."""
+    texts = {name: str(value) for name, value in variables.items()}
+    return screening.screen(brands.current_rules(brand_id).rules, {**texts, "": prompt})
 
 
 def _check_count(variants: int) -> None:

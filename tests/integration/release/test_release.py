@@ -1,5 +1,6 @@
 """`release.record_release` and `release.withdraw`: what may go, and what is taken back."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,34 @@ class TestRecordRelease:
     def test_refuses_an_unknown_approval(self, db: None) -> None:
         with pytest.raises(NotFound):
             _record(uuid7())
+
+
+class TestDue:
+    def test_queues_an_approved_asset_until_its_release(
+        self, team: make.Team, tmp_path: Path
+    ) -> None:
+        case = make.open_case(team)
+        make.released(team, case, tmp_path / "relay")
+        assert not selectors.has_due()
+        waiting = make.open_case(team)
+        make.approve(team, waiting)
+        assert selectors.has_due()
+        again_after = timedelta(seconds=15)
+        hint: dict[str, Any] = {"again_after": again_after, "limit": 10}
+        assert services.hint_due(now=make.NOW, **hint) == [waiting.id]
+        assert services.hint_due(now=make.NOW, **hint) == []
+        later = make.NOW + again_after + timedelta(seconds=1)
+        assert services.hint_due(now=later, **hint) == [waiting.id]
+
+    def test_leaves_out_templates_and_voided_cases(self, team: make.Team) -> None:
+        make.approved_policy(team, kind="template_version")
+        make.approve(team, make.open_case(team, kind="template_version"))
+        assert not selectors.has_due()
+        case = make.open_case(team)
+        make.approve(team, case)
+        review.void_case(actor=team.manager, case_id=case.id, reason="Recalled.", now=make.NOW)
+        due = services.hint_due(now=make.NOW, again_after=timedelta(seconds=15), limit=10)
+        assert (due, selectors.has_due()) == ([], False)
 
 
 class TestWithdraw:

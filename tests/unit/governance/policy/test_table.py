@@ -1,4 +1,4 @@
-"""The permission table, whole and literal: who may do what, in a brand and with what is one's own."""
+"""The permission table, whole and literal: who may do what in a brand, and with one's own."""
 
 from uuid import UUID
 
