@@ -19,7 +19,7 @@ class GenerationJob(Record):
     profile_id = models.UUIDField()
     scoring_policy_id = models.UUIDField()
     variables = SealedField()
-    idempotency_key = models.CharField(max_length=200)
+    idempotency_key = models.CharField(max_length=255)
 
     class Meta:
         verbose_name = "job"

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
@@ -32,12 +32,8 @@ def find_release(
     if (subject_id is None) == (approval_id is None):
         message = "name the subject or the approval"
         raise TypeError(message)
-    releases = Release.objects.select_related("withdrawal").order_by("-id")
-    found = (
-        releases.filter(subject_id=subject_id)
-        if approval_id is None
-        else releases.filter(approval_id=approval_id)
-    ).first()
+    wanted = Q(subject_id=subject_id) if approval_id is None else Q(approval_id=approval_id)
+    found = Release.objects.select_related("withdrawal").filter(wanted).order_by("-id").first()
     return None if found is None else release_record(found)
 
 
@@ -78,7 +74,7 @@ def get_withdrawal(actor: Actor, release_id: UUID) -> WithdrawalRecord:
         id=withdrawal.id,
         release_id=withdrawal.release_id,
         actor_id=withdrawal.actor_id,
-        reason=sealing.reveal(sealed=withdrawal.reason, purpose=REASON_PURPOSE),
+        reason=sealing.reveal(sealed=bytes(withdrawal.reason), purpose=REASON_PURPOSE),
         created_at=withdrawal.created_at,
     )
 

@@ -307,7 +307,7 @@ def _one_case_record(case: Case, *, with_reasons: bool) -> CaseRecord:
         opened_at=case.created_at,
         closed_at=case.closed_at,
         void_reason=(
-            sealing.reveal(sealed=case.void_reason, purpose=VOID_PURPOSE)
+            sealing.reveal(sealed=bytes(case.void_reason), purpose=VOID_PURPOSE)
             if with_reasons and case.void_reason is not None
             else None
         ),
@@ -321,7 +321,9 @@ def _given(decision: Decision, *, with_reason: bool) -> GivenDecision:
         id=decision.id,
         reviewer_id=decision.reviewer_id,
         verdict=str(decision.verdict),
-        reason=None if sealed is None else sealing.reveal(sealed=sealed, purpose=REASON_PURPOSE),
+        reason=None
+        if sealed is None
+        else sealing.reveal(sealed=bytes(sealed), purpose=REASON_PURPOSE),
         created_at=decision.created_at,
     )
 

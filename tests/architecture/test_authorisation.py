@@ -9,9 +9,9 @@ import pytest
 import yaml
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from imprimatur.api.endpoints import PUBLIC, SIGNED_IN
 
 from governance.policy.permissions import Permission
-from imprimatur.api.endpoints import PUBLIC, SIGNED_IN
 
 TABLE = yaml.safe_load((Path(__file__).parent / "authorisation.yaml").read_text(encoding="utf-8"))
 ROWS: dict[str, dict[str, str]] = {

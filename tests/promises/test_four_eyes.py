@@ -29,6 +29,9 @@ from governance.review import guards as review_guards
 from governance.review import services
 from governance.review.models import Approval, Case, Contribution, Decision
 from governance.review.records import CaseRecord
+from governance.review.services import _decide
+from governance.tables import guards
+from tests import databases
 from tests.factories import review as make
 from tests.promises import attacks, test_gate
 from tests.promises.attacks import Attack, change, copied, count, delete, insert, replace
@@ -264,9 +267,6 @@ class TestRaces:
 
     def test_without_the_guard_both_get_through(self, race: Any) -> None:
         """The negative control: the harness can see the bug that the guard prevents."""
-        from governance.tables import guards
-        from tests import databases
-
         scene = Scene()
         reviewer = scene.team.brand_reviewer
         chosen = [g for g in guards.manifest() if g.name == "review_contribution_after_deciding"]
@@ -367,6 +367,9 @@ SEATS = (
 )
 
 
+REVIEWERS = ("brand_reviewer", "other_brand_reviewer", "compliance_reviewer", "everybody")
+
+
 class ReviewMachine(RuleBasedStateMachine):
     """Calls the services in any order, as anybody; errors are normal, a hollow approval is not."""
 
@@ -405,10 +408,22 @@ class ReviewMachine(RuleBasedStateMachine):
         except DomainError:
             pass
 
+    @rule(seat=st.sampled_from(REVIEWERS))
+    def approve(self, seat: str) -> None:
+        self._try(lambda: make.decide(self.case, self._actor(seat)))
+
+    @rule(is_other=st.booleans())
+    def approve_in_turn(self, *, is_other: bool) -> None:
+        stage = make.current(self.case).stage
+        if stage is not None and stage.role is Role.COMPLIANCE_REVIEWER:
+            self.approve("compliance_reviewer")
+        else:
+            self.approve("other_brand_reviewer" if is_other else "brand_reviewer")
+
     @rule(
         seat=st.sampled_from(SEATS),
-        verdict=st.sampled_from(["approve"] * 6 + ["reject", "request_changes"]),
-        same_bytes=st.sampled_from([True] * 5 + [False]),
+        verdict=st.sampled_from(["approve", "reject", "request_changes"]),
+        same_bytes=st.booleans(),
     )
     def decide(self, seat: str, verdict: str, *, same_bytes: bool) -> None:
         sha256 = str(self.about.sha256) if same_bytes else "0" * 64
@@ -484,17 +499,29 @@ class ReviewMachine(RuleBasedStateMachine):
             assert living.count() <= 1
 
 
+MACHINE = settings(
+    max_examples=30,
+    stateful_step_count=16,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
 @pytest.mark.django_db
 def test_no_sequence_of_calls_makes_a_hollow_approval() -> None:
-    run_state_machine_as_test(
-        ReviewMachine,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=14,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    ReviewMachine.approvals_seen = 0
+    run_state_machine_as_test(ReviewMachine, settings=MACHINE)
     assert ReviewMachine.approvals_seen > 0, "no sequence reached an approval: nothing was shown"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_machine_finds_a_hollow_approval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: a service that forgets to count, on a database that lets it."""
+    monkeypatch.setattr(_decide, "_has_quorum", lambda *_: True)
+    with databases.as_owner(), transaction.atomic():
+        attacks.without(["review_approval_quorum", "review_case_stage_by_stage"])
+        with pytest.raises(AssertionError):
+            run_state_machine_as_test(ReviewMachine, settings=MACHINE)
+        transaction.set_rollback(True)

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('profile_id', models.UUIDField()),
                 ('scoring_policy_id', models.UUIDField()),
                 ('variables', models.BinaryField()),
-                ('idempotency_key', models.CharField(max_length=200)),
+                ('idempotency_key', models.CharField(max_length=255)),
             ],
             options={
                 'verbose_name': 'job',

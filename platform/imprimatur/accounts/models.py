@@ -14,6 +14,10 @@ from governance.tables.records import Record
 BRAND_ROLES = [(role.value, role.value) for role in Role if role is not Role.PLATFORM_ADMIN]
 
 
+class UserManager(BaseUserManager["User"]):
+    """Finds people by user name, for sign-in; nobody is made here, only by the services."""
+
+
 class User(AbstractBaseUser):
     """A person who can sign in: a pseudonymous `username`, with name and e-mail sealed."""
 
@@ -25,7 +29,7 @@ class User(AbstractBaseUser):
     is_platform_admin = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
-    objects: ClassVar[BaseUserManager["User"]] = BaseUserManager()
+    objects: ClassVar[UserManager] = UserManager()
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS: ClassVar[list[str]] = []

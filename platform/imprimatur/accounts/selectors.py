@@ -155,7 +155,7 @@ def key_record(key: ApiKey) -> KeyRecord:
     )
 
 
-def _revealed(sealed: bytes) -> str:
+def _revealed(sealed: bytes | memoryview) -> str:
     name = sealing.reveal(sealed=bytes(sealed), purpose=NAME_PURPOSE)
     return _("Erased person") if name is None else name
 

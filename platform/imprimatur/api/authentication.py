@@ -66,7 +66,7 @@ def enforce_csrf(request: Request) -> None:
     plain = request._request  # noqa: SLF001 (Django's check needs the plain request)
     check = CSRFCheck(_unused)
     check.process_request(plain)
-    reason = check.process_view(plain, None, (), {})
+    reason = check.process_view(plain, _unused, (), {})
     if reason:
         raise CsrfFailed(_("The CSRF token is missing or wrong: %(reason)s") % {"reason": reason})
 

@@ -1,6 +1,6 @@
 """What every endpoint is made of: who asks, checked input, one call, one answer, a description."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -64,7 +64,7 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
 class AnyAccept(BaseContentNegotiation):
     """Answers with what the endpoint has, whatever `Accept` says (RFC 9110, section 12.4.1)."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Choose by the body's media type; None if none fits, which becomes a 415."""
         media_type = (request.content_type or "").split(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == media_type), None)
@@ -72,11 +72,12 @@ class AnyAccept(BaseContentNegotiation):
     def select_renderer(
         self,
         request: Request,  # noqa: ARG002 (the framework passes it)
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002 (the framework passes it)
     ) -> tuple[BaseRenderer, str]:
         """Choose the only one."""
-        return renderers[0], str(renderers[0].media_type)
+        only = next(iter(renderers))
+        return only, str(only.media_type)
 
 
 class Endpoint(APIView):

@@ -61,7 +61,7 @@ class Problem(serializers.Serializer):
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="A full sentence, fit for the user.")
     code = serializers.CharField(help_text="Stable; branch on this one.")
-    errors = ProblemDetail(many=True, required=False)
+    errors = ProblemDetail(many=True, required=False)  # type: ignore[assignment]
     facts = serializers.DictField(
         required=False, help_text="What the code is about, such as a balance or a refusal's id."
     )

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """A key in the Authorization header."""
 
     target_class = "imprimatur.api.authentication.KeyAuthentication"
@@ -20,7 +20,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
         }
 
 
-class PersonScheme(OpenApiAuthenticationExtension):
+class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """A person's session with its CSRF token."""
 
     target_class = "imprimatur.api.authentication.PersonAuthentication"

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 
-_CELERY = ("-m", "celery", "-A", "imprimatur.config.celery", "worker", "--pool", "solo")
+_CELERY = ("-m", "celery", "--quiet", "-A", "imprimatur.config.celery", "worker", "--pool", "solo")
 _QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from generation.jobs import selectors as job_selectors
@@ -35,6 +35,7 @@ from templates.prompts import selectors as prompts
 
 SEED_MAX = 2**53 - 1
 SIZE_STEP_PX = 16
+KEY_MAX = 255
 
 
 class OrderRefused(DomainError):
@@ -59,6 +60,7 @@ def preview(
 ) -> Preview:
     """Compile and screen without recording anything. Raises: NotFound, InvalidInput."""
     version = prompts.released_version(actor, template_id)
+    _check_count(variants)
     compiled = compiling.compile_prompt(version.content, variables)
     violation = _screen(version.brand_id, variables, compiled.prompt)
     return Preview(
@@ -89,6 +91,7 @@ def place(
     """
     version = prompts.released_version(actor, template_id)
     require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=version.brand_id))
+    _check_key(idempotency_key)
     earlier = job_selectors.find_job_by_key(actor, idempotency_key)
     if earlier is not None:
         return job_selectors.get_job(actor, earlier)
@@ -105,17 +108,11 @@ def place(
     violation = _screen(version.brand_id, variables, compiled.prompt)
     if violation is not None:
         raise _refuse_for_rule(actor, violation, template, now)
-
-    sealed_variables = sealing.seal(
-        person_id=actor.id,
-        text=canonical_json(dict(variables)).decode(),
-        purpose=job_selectors.VARIABLES,
-    )
-    sealed_prompt = sealing.seal(
-        person_id=actor.id, text=compiled.prompt, purpose=job_selectors.PROMPT
-    )
     try:
         with transaction.atomic():
+            sealed_prompt = sealing.seal(
+                person_id=actor.id, text=compiled.prompt, purpose=job_selectors.PROMPT
+            )
             job_id = jobs.create_job(
                 actor=actor,
                 brand_id=version.brand_id,
@@ -125,7 +122,11 @@ def place(
                 template_name=version.name,
                 profile=model,
                 scoring_policy_id=policy.id,
-                variables=sealed_variables,
+                variables=sealing.seal(
+                    person_id=actor.id,
+                    text=canonical_json(dict(variables)).decode(),
+                    purpose=job_selectors.VARIABLES,
+                ),
                 items=[
                     ItemOrder(
                         prompt=sealed_prompt,
@@ -141,20 +142,13 @@ def place(
                 idempotency_key=idempotency_key,
                 now=now,
             )
-    except quota_errors.QuotaExceeded as error:
-        with transaction.atomic():
-            record = refusals.record(
-                actor=actor,
-                brand_id=version.brand_id,
-                stage="quota",
-                category=str(error.facts.get("holder_kind", "quota")),
-                reason=error.detail,
-                requester_id=actor.id,
-                subject=template,
-                now=now,
-                overridable_by=Role.PLATFORM_ADMIN,
-            )
-        error.facts["refusal_id"] = str(record.id)
+    except (IntegrityError, quota_errors.QuotaExceeded) as error:
+        # A twin under the same key may have been faster, and have taken the last of the quota.
+        twin = job_selectors.find_job_by_key(actor, idempotency_key)
+        if twin is not None:
+            return job_selectors.get_job(actor, twin)
+        if isinstance(error, quota_errors.QuotaExceeded):
+            _record_for_quota(actor, error, template, now)
         raise
     return job_selectors.get_job(actor, job_id)
 
@@ -162,23 +156,20 @@ def place(
 def _refuse_for_rule(
     actor: Actor, violation: screening.Violation, template: SubjectRef, now: datetime
 ) -> OrderRefused:
-    detail = sealing.seal(
-        person_id=actor.id,
-        text=json.dumps({"field": violation.field, "term": violation.term}),
-        purpose="refusals.detail",
-    )
-    assert template.brand_id is not None  # noqa: S101  a version always has its brand
     with transaction.atomic():
         record = refusals.record(
             actor=actor,
-            brand_id=template.brand_id,
+            brand_id=_brand_of(template),
             stage="prompt",
             category=violation.category,
             reason=violation.reason,
             requester_id=actor.id,
             subject=template,
             now=now,
-            detail=detail,
+            detail=refusals.seal_detail(
+                person_id=actor.id,
+                text=json.dumps({"field": violation.field, "term": violation.term}),
+            ),
         )
     return OrderRefused(
         violation.reason,
@@ -190,12 +181,44 @@ def _refuse_for_rule(
     )
 
 
+def _record_for_quota(
+    actor: Actor, error: quota_errors.QuotaExceeded, template: SubjectRef, now: datetime
+) -> None:
+    record = refusals.record(
+        actor=actor,
+        brand_id=_brand_of(template),
+        stage="quota",
+        category=str(error.facts["holder_kind"]),
+        reason=error.detail,
+        requester_id=actor.id,
+        subject=template,
+        now=now,
+        overridable_by=Role.PLATFORM_ADMIN,
+    )
+    error.pointer = "/variants"
+    error.facts |= {"refusal_id": str(record.id), "rule": "quota"}
+
+
+def _brand_of(template: SubjectRef) -> UUID:
+    assert template.brand_id is not None  # noqa: S101  a version always has its brand
+    return template.brand_id
+
+
 def _screen(
     brand_id: UUID, variables: Mapping[str, Any], prompt: str
 ) -> screening.Violation | None:
     """Screen each variable, then the whole prompt: a phrase can be split over two variables."""
     texts = {name: str(value) for name, value in variables.items()}
     return screening.screen(brands.current_rules(brand_id).rules, {**texts, "": prompt})
+
+
+def _check_key(idempotency_key: str) -> None:
+    if not 1 <= len(idempotency_key) <= KEY_MAX:
+        raise InvalidInput(
+            _("An order needs an idempotency key of 1 to %(most)s characters.") % {"most": KEY_MAX},
+            pointer="/idempotency_key",
+            rule="length",
+        )
 
 
 def _check_count(variants: int) -> None:

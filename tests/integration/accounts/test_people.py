@@ -239,7 +239,9 @@ class TestGuards:
         "a person vanishes": "DELETE FROM accounts_user",
         "a grant vanishes": "DELETE FROM accounts_membership",
         "a grant is rewritten": "UPDATE accounts_membership SET role = 'auditor'",
-        "a revoked grant revives": "UPDATE accounts_membership SET revoked_at = NULL, revoked_by = NULL",
+        "a revoked grant revives": (
+            "UPDATE accounts_membership SET revoked_at = NULL, revoked_by = NULL"
+        ),
         "a key's scopes widen": "UPDATE accounts_apikey SET scopes = '[]'",
         "a key vanishes": "DELETE FROM accounts_apikey",
         "a key lives longer": "UPDATE accounts_apikey SET expires_at = created_at",

@@ -176,3 +176,18 @@ class TestParallel:
         }
         assert Membership.objects.count() == 1
         assert len({a.json()["id"] for a in answers if a.status_code == 201}) == 1
+
+
+class TestPruneCommand:
+    def test_says_what_it_removed(self, admin: Client, capsys: pytest.CaptureFixture[str]) -> None:
+        from django.core.management import call_command
+
+        IdempotentRequest.objects.create(
+            actor_id=uuid4(),
+            key_sha256="0" * 64,
+            request_sha256="0" * 64,
+            created_at=now() - idempotency.KEPT,
+            started_at=now() - idempotency.KEPT,
+        )
+        call_command("prune_requests")
+        assert "Removed 1 answers and 0 sign-in windows." in capsys.readouterr().out

@@ -1,16 +1,16 @@
-"""Ordering, watching, deciding and publishing over the API; each wrong input is named and leaves nothing."""
+"""Ordering, watching, deciding and publishing over the API; wrong input leaves nothing."""
 
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from imprimatur.accounts import services as accounts
+from imprimatur.publishing.models import Publication
 
 from generation.jobs.models import GenerationJob
 from governance.quota.models import Entry
 from governance.refusals.models import Refusal
-from imprimatur.accounts import services as accounts
-from imprimatur.publishing.models import Publication
 from tests.factories import people
 from tests.integration.api import world as worlds
 from tests.integration.api.client import Client

@@ -1,4 +1,4 @@
-"""The description: complete, in step with the checked-in document, and shown without a foreign script."""
+"""The description: complete, in step with the checked-in document, shown by our own files."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ def generated() -> str:
 class TestDocument:
     def test_is_the_checked_in_one(self, generated: str) -> None:
         assert generated == CHECKED_IN.read_text(encoding="utf-8"), (
-            "docs/openapi.yaml is out of step: python manage.py spectacular --file docs/openapi.yaml"
+            "out of step: python manage.py spectacular --file docs/openapi.yaml"
         )
 
     def test_is_openapi_3_1(self, generated: str) -> None:

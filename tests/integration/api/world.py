@@ -1,9 +1,12 @@
-"""One brand as it stands in mid-work, made through the services: what an order needs, and a release."""
+"""One brand in mid-work, made through the services: what an order needs, and a release."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
+
+from imprimatur.publishing import services as publishing
+from imprimatur.publishing.selectors import DestinationRecord
 
 from generation.registry import services as registry
 from governance.kernel.actors import Actor
@@ -14,8 +17,6 @@ from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
 from governance.release.records import ReleaseRecord
 from governance.review.records import CaseRecord
-from imprimatur.publishing import services as publishing
-from imprimatur.publishing.selectors import DestinationRecord
 from templates.brands import services as brands
 from templates.brands.records import BrandRecord
 from templates.prompts.records import VersionRecord

@@ -23,7 +23,7 @@ class CheckpointOutput(serializers.Serializer):
     """A signed statement of the whole log at one size; keep it, and later logs must contain it."""
 
     size = serializers.IntegerField()
-    root = serializers.CharField(help_text="The tree's root, in hex.")
+    root = serializers.CharField(help_text="The tree's root, in hex.")  # type: ignore[assignment]
     note = serializers.CharField(help_text="The C2SP checkpoint, with its signature.")
     created_at = serializers.DateTimeField()
 

@@ -140,8 +140,11 @@ if BLOBS_S3_BUCKET:
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": BLOBS_S3_BUCKET,
+            # The address of the S3 service that has this bucket.
             "endpoint_url": env_str("BLOBS_S3_ENDPOINT"),
+            # The key that may read and write this bucket, and nothing else.
             "access_key": env_secret("BLOBS_S3_ACCESS_KEY"),
+            # The secret of that key.
             "secret_key": env_secret("BLOBS_S3_SECRET_KEY"),
             "addressing_style": "path",
             "file_overwrite": False,
@@ -171,21 +174,22 @@ CELERY_TASK_DEFAULT_QUEUE = "unrouted"
 
 # The folder of model folders; a profile names one below it.
 MODELS_FOLDER = env_path("MODELS_FOLDER", VAR / "models")
-# The file with the 32 bytes that wrap every person's key (0600); web and worker read it.
+# The file with the 32 bytes that wrap every person's key (0600); web, worker and publisher read it.
 SEALING_KEY_FILE = env_path("SEALING_KEY_FILE", VAR / "keys" / "sealing" / "kek")
 # The relay's folder: checkpoint signing key and the memory of the last checkpoint. Nobody else mounts it.
 CHECKPOINT_KEY_FOLDER = env_path("CHECKPOINT_KEY_FOLDER", VAR / "keys" / "relay")
 # The publisher's folder: C2PA leaf key and chain, destination credentials. Nobody else mounts it.
 PUBLISHER_KEY_FOLDER = env_path("PUBLISHER_KEY_FOLDER", VAR / "keys" / "publisher")
-# Public parts that anybody may read: checkpoint.pub, anchors.pem.
+# Public parts that anybody may read: ledger.vkey (checks checkpoints), anchors.pem (checks marks).
 PUBLIC_KEY_FOLDER = env_path("PUBLIC_KEY_FOLDER", VAR / "keys" / "public")
 # The name of this installation's log, the first line of every checkpoint (C2SP origin).
 LEDGER_ORIGIN = env_str("LEDGER_ORIGIN", "imprimatur.local/ledger")
 # The folders below which a folder destination may point, comma-separated.
 DESTINATION_ROOTS = [Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])]
 
-# The S3 service and bucket that the demo also publishes to; empty: folder only.
+# The S3 service that the demo also publishes to; empty: folder only.
 DEMO_S3_ENDPOINT = env_str("DEMO_S3_ENDPOINT", "")
+# The bucket there.
 DEMO_S3_BUCKET = env_str("DEMO_S3_BUCKET", "imprimatur-demo")
 
 # Seconds that a worker holds an item without a sign of life before another may take it.
@@ -248,7 +252,9 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = env_int("SESSION_COOKIE_AGE", 8 * 3600)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+# Whether requests over plain HTTP are redirected; False where the proxy does it.
 SECURE_SSL_REDIRECT = env_bool("SSL_REDIRECT", default=False)
+# Seconds for which browsers keep to TLS after a visit.
 SECURE_HSTS_SECONDS = env_int("HSTS_S", 3600)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -256,6 +262,8 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
+# How much our own code logs: DEBUG, INFO, WARNING, ERROR.
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
+# Whether log lines are JSON objects, or text for a terminal.
 LOGGING = logs.logging_config(level=LOG_LEVEL, json=env_bool("LOG_JSON", default=True))
 LOGGING_CONFIG = "imprimatur.config.logs.configure"

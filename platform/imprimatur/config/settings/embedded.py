@@ -19,7 +19,7 @@ def _own_secret(path: Path) -> str:
 
 os.environ.setdefault("IMPRIMATUR_VAR", str(_var))
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_var / 'imprimatur.sqlite3'}")
-os.environ.setdefault("CELERY_BROKER_URL", "atomicfs://")
+os.environ.setdefault("CELERY_BROKER_URL", "atomicfs://localhost")
 os.environ.setdefault("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 os.environ.setdefault("COOKIES_SECURE", "False")
 os.environ.setdefault("LOG_JSON", "False")

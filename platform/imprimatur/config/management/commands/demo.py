@@ -14,6 +14,8 @@ from honcho.manager import Manager
 from imprimatur.config import processes
 from imprimatur.config.demo import seed
 
+STOPPED_BY_CTRL_C = 130
+
 
 class Command(BaseCommand):
     """Starts web, worker, publisher and relay; Ctrl-C stops all of them."""
@@ -32,7 +34,8 @@ class Command(BaseCommand):
             argv = processes.argv(name, host=host, port=port, device=settings.WORKER_DEVICE)
             manager.add_process(name, shlex.join(argv), env=os.environ.copy(), quiet=False)
         manager.loop()
-        sys.exit(manager.returncode)
+        # Ctrl-C is how the demo is meant to end; anything else is a process that fell over.
+        sys.exit(0 if manager.returncode == STOPPED_BY_CTRL_C else manager.returncode)
 
     def _greet(self, host: str, port: int) -> None:
         path = Path(settings.VAR) / "demo" / "people.json"

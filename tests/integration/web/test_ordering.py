@@ -1,0 +1,126 @@
+"""The order form: drawn from the schema, previewed, placed, refused with the reason."""
+
+from html import unescape
+from typing import Any
+
+from governance.ledger.models import Entry
+from governance.refusals.models import Refusal
+from generation.jobs.models import GenerationJob
+from tests.integration.web.world import World
+
+
+def values(world: World, **changes: Any) -> dict[str, Any]:
+    """Return what the form of the hero shot would send."""
+    released = world.template().released
+    assert released is not None
+    starter = {f"v-{name}": value for name, value in released.content["starter"].items()}
+    size = released.content["sizes"][0]
+    return {
+        **starter,
+        "size": f"{size['width']}x{size['height']}",
+        "variants": "2",
+        "seed": "",
+        "idempotency_key": "portal-test",
+        **changes,
+    }
+
+
+def free_text(world: World) -> str:
+    """Return the field of the hero shot that takes one's own words."""
+    released = world.template().released
+    assert released is not None
+    declared = released.content["schema"]["properties"]
+    return "v-" + next(name for name, each in declared.items() if "enum" not in each)
+
+
+class TestForm:
+    def test_has_a_field_for_every_variable_with_its_starter_value(self, world: World) -> None:
+        page = world.client("marta").get(f"/templates/{world.template().id}/order/")
+        text = unescape(page.content.decode())
+        released = world.template().released
+        assert released is not None
+        for name, declared in released.content["schema"]["properties"].items():
+            assert f'name="v-{name}"' in text
+            assert declared.get("title", name.capitalize()) in text
+
+    def test_shows_the_quota_that_is_left(self, world: World) -> None:
+        page = world.client("marta").get(f"/templates/{world.template().id}/order/")
+        assert "500 of 500 images" in page.content.decode()
+
+    def test_of_an_unknown_template_is_not_found(self, world: World) -> None:
+        answer = world.client("marta").get(f"/templates/{world.brand_id}/order/")
+        assert answer.status_code == 404
+        assert "There is nothing here" in answer.content.decode()
+
+
+class TestPreview:
+    def test_is_a_fragment_for_htmx_and_a_page_without_script(self, world: World) -> None:
+        client, url = world.client("marta"), f"/templates/{world.template().id}/preview/"
+        fragment = client.post(url, values(world), headers={"HX-Request": "true"})
+        page = client.post(url, values(world))
+        assert "<html" not in fragment.content.decode()
+        assert "<html" in page.content.decode()
+        assert 'class="prompt"' in fragment.content.decode()
+        assert "HX-Request" in page.headers["Vary"]
+
+    def test_flags_what_the_rules_would_refuse_and_records_nothing(self, world: World) -> None:
+        answer = world.client("marta").post(
+            f"/templates/{world.template().id}/preview/",
+            values(world, **{free_text(world): "cures headaches"}),
+            headers={"HX-Request": "true"},
+        )
+        assert "This order would be refused" in answer.content.decode()
+        assert not Refusal.objects.exists()
+
+
+class TestOrder:
+    def test_leads_to_its_contact_sheet(self, world: World) -> None:
+        client = world.client("marta")
+        answer = client.post(f"/templates/{world.template().id}/order/", values(world))
+        job = GenerationJob.objects.get()
+        assert answer.headers["Location"] == f"/orders/{job.id}/"
+        assert job.items.count() == 2
+
+    def test_sent_twice_is_one_order(self, world: World) -> None:
+        client, url = world.client("marta"), f"/templates/{world.template().id}/order/"
+        first, second = client.post(url, values(world)), client.post(url, values(world))
+        assert first.headers["Location"] == second.headers["Location"]
+        assert GenerationJob.objects.count() == 1
+
+    def test_refused_by_a_rule_names_rule_reason_and_who_may_override(self, world: World) -> None:
+        answer = world.client("marta").post(
+            f"/templates/{world.template().id}/order/",
+            values(world, **{free_text(world): "cures headaches"}),
+        )
+        refusal, text = Refusal.objects.get(), unescape(answer.content.decode())
+        assert answer.status_code == 422
+        assert refusal.reason in text
+        assert str(refusal.id) in text
+        assert "Compliance reviewer" in text
+        assert 'value="cures headaches"' in text
+        assert not GenerationJob.objects.exists()
+
+    def test_with_bad_input_names_the_field_and_leaves_no_row(self, world: World) -> None:
+        before = Entry.objects.count()
+        for changes in (
+            {"variants": "99"},
+            {"size": "500x501"},
+            {"seed": "-1"},
+            {free_text(world): "x" * 1000},
+            {free_text(world): "a (blue:1.5) thing"},
+        ):
+            answer = world.client("marta").post(
+                f"/templates/{world.template().id}/order/", values(world, **changes)
+            )
+            field = next(iter(changes))
+            assert answer.status_code == 400, changes
+            assert f'id="id_{field}_error"' in answer.content.decode(), changes
+        assert Entry.objects.count() == before
+        assert not Refusal.objects.exists()
+
+    def test_of_an_auditor_is_forbidden(self, world: World) -> None:
+        answer = world.client("otto").post(
+            f"/templates/{world.template().id}/order/", values(world)
+        )
+        assert answer.status_code == 403
+        assert not GenerationJob.objects.exists()
