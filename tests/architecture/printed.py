@@ -55,9 +55,9 @@ def rooms() -> str:
         rows = [_present(root, layer) for layer in contracts.get(root, [])]
         rows = [row for row in rows if row]
         lines.append(f"    subgraph {root}")
-        lines += [f"        {root}.{room}[{room}]" for row in rows for room in row]
+        lines += [f"        {root}_{room}[{room}]" for row in rows for room in row]
         lines += [
-            f"        {root}.{upper} --> {root}.{lower}"
+            f"        {root}_{upper} --> {root}_{lower}"
             for above, below in zip(rows, rows[1:], strict=False)
             for upper in above
             for lower in below

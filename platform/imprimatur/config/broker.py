@@ -4,8 +4,8 @@ As it comes, a consumer can read a half-written message; writing to a temporary 
 cures that. A message lost with a killed worker is hinted again by the sweeper.
 """
 
-import os
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,22 +15,33 @@ from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
 
+# A delivered message is kept this long, for whoever looks into what a worker was told.
+KEEP_DELIVERED = timedelta(hours=1)
+
+
 class Channel(filesystem.Channel):
     """A channel whose messages are renamed into place."""
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:
-        """Write the message beside the queue's folder, then rename it in: a reader sees all or nothing."""
+        """Write the message under a hidden name, then rename it: a reader sees all or nothing."""
         folder = Path(self.data_folder_out)
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         hidden = folder / f".{name}.tmp"
         hidden.write_bytes(str_to_bytes(dumps(payload)))
-        os.rename(hidden, folder / name)
+        hidden.rename(folder / name)
 
 
 class Transport(filesystem.Transport):
     """kombu's filesystem transport over that channel."""
 
     Channel = Channel
+
+    def establish_connection(self) -> Any:
+        """Connect; a folder that is not there is a broker that does not answer."""
+        folder = Path(self.client.transport_options["data_folder_in"])
+        if not folder.is_dir():
+            raise ConnectionRefusedError(f"The broker's folder {folder} is missing.")
+        return super().establish_connection()
 
 
 TRANSPORT_ALIASES["atomicfs"] = "imprimatur.config.broker:Transport"
@@ -49,3 +60,17 @@ def folder_options(folder: Path) -> dict[str, object]:
         "store_processed": True,
         "polling_interval": 0.01,
     }
+
+
+def prune(processed: Path, *, now: datetime, older_than: timedelta = KEEP_DELIVERED) -> int:
+    """Delete delivered messages that were written more than `older_than` before `now`."""
+    before = (now - older_than).timestamp()
+    deleted = 0
+    for path in processed.glob("*.msg"):
+        try:
+            if path.stat().st_mtime < before:
+                path.unlink()
+                deleted += 1
+        except FileNotFoundError:  # another relay was faster
+            continue
+    return deleted

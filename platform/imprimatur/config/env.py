@@ -1,11 +1,16 @@
-"""Typed reading of the environment: a missing or malformed value names its variable and stops the start."""
+"""Typed reading of the environment: a missing or malformed value names its variable and stops the start.
 
+A message names the variable and the rule, never the value: values are often secrets.
+"""
+
+import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-_env = environ.Env()
+_DATABASE_SCHEMES = {"postgres", "postgresql", "sqlite"}
 
 
 def read_env_file(path: Path) -> None:
@@ -16,28 +21,32 @@ def read_env_file(path: Path) -> None:
 
 def env_str(name: str, default: str | None = None) -> str:
     """Return a text. Raises: ImproperlyConfigured if it is missing and has no default."""
-    return str(_env.str(name, default=environ.Env.NOTSET if default is None else default))
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set the {name} environment variable")
+    return value
 
 
 def env_list(name: str, default: list[str] | None = None) -> list[str]:
     """Return a comma-separated list of texts."""
-    return [str(x) for x in _env.list(name, default=environ.Env.NOTSET if default is None else default)]
+    text = env_str(name, None if default is None else ",".join(default))
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def env_int(name: str, default: int) -> int:
-    """Return a whole number. Raises: ImproperlyConfigured if it is not one."""
-    try:
-        return int(_env.str(name, default=str(default)))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} must be a whole number") from error
+    """Return a whole number, 0 or more. Raises: ImproperlyConfigured if it is not one."""
+    text = env_str(name, str(default))
+    if not (text.isascii() and text.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a whole number, 0 or more")
+    return int(text)
 
 
 def env_bool(name: str, default: bool = False) -> bool:
     """Return True or False, from exactly those words. Raises: ImproperlyConfigured on any other."""
-    text = _env.str(name, default=str(default))
+    text = env_str(name, str(default))
     if text not in {"True", "False"}:
-        raise ImproperlyConfigured(f"{name} must be True or False, not {text!r}")
-    return bool(text == "True")
+        raise ImproperlyConfigured(f"{name} must be True or False")
+    return text == "True"
 
 
 def env_path(name: str, default: Path | None = None) -> Path:
@@ -46,16 +55,25 @@ def env_path(name: str, default: Path | None = None) -> Path:
 
 
 def env_secret(name: str, default: str | None = None) -> str:
-    """Return a secret from NAME, or from the file that NAME_FILE names."""
-    file_name = _env.str(f"{name}_FILE", default="")
-    if file_name:
-        return Path(file_name).read_text(encoding="utf-8").strip()
-    return env_str(name, default)
+    """Return a secret from NAME, or from the file that NAME_FILE names, which must not be empty."""
+    file_name = env_str(f"{name}_FILE", "")
+    if not file_name:
+        return env_str(name, default)
+    try:
+        text = Path(file_name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE must name a text file that can be read") from error
+    if not text:
+        raise ImproperlyConfigured(f"The file that {name}_FILE names is empty")
+    return text
 
 
 def env_database(name: str, default: str | None = None) -> dict[str, object]:
-    """Return Django's settings for a database URL, with the options that each vendor needs here."""
-    config: dict[str, object] = dict(_env.db_url_config(env_secret(name, default)))
+    """Return Django's settings for a database URL, with the options that each vendor needs here.
+
+    Raises: ImproperlyConfigured, also for a database that the guards were not written for.
+    """
+    config = _database_of(name, env_secret(name, default))
     if str(config["ENGINE"]).endswith("sqlite3"):
         # WAL and IMMEDIATE: several processes write; without IMMEDIATE a read that becomes a write fails at once.
         config["OPTIONS"] = {
@@ -75,3 +93,14 @@ def env_database(name: str, default: str | None = None) -> dict[str, object]:
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True
     return config
+
+
+def _database_of(name: str, url: str) -> dict[str, object]:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _DATABASE_SCHEMES and parts.path.strip("/"):
+            return dict(environ.Env.db_url_config(url))
+    except ValueError:
+        # The error is left out of the chain: it repeats the URL, and with it the password.
+        pass
+    raise ImproperlyConfigured(f"{name} must be a URL like postgres://… or sqlite:///…")

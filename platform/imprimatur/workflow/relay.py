@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 
 from generation.jobs import services as jobs
+from governance.ledger import selectors as ledger_selectors
 from governance.ledger import services as ledger
 from governance.ledger.checkpoints import CheckpointSigner
 from governance.outbox import services as outbox
@@ -23,16 +24,20 @@ Send = Callable[[str, Mapping[str, Any], str], None]
 SWEEP_EVERY = timedelta(seconds=2)
 PRUNE_EVERY = timedelta(minutes=10)
 KEEP_SENT_HINTS = timedelta(days=1)
+# The promise is a leaf within 15 s; an entry that waits longer than this is an alarm.
+LONGEST_MERGE_DELAY = timedelta(seconds=60)
+LOOK_AT_MERGE_DELAY_EVERY = timedelta(seconds=15)
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Relay:
-    """One relay with its signer; `run` is one round."""
+    """One relay with its signer; `run` is one round, and `tidy_broker` removes the broker's litter."""
 
     send: Send
     signer: CheckpointSigner
+    tidy_broker: Callable[[datetime], int] = field(default=lambda _now: 0)
     _done_at: dict[str, datetime] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
@@ -53,6 +58,9 @@ class Relay:
             self._isolated(
                 "prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS)
             )
+            self._isolated("tidy the broker", lambda: self.tidy_broker(now))
+        if self._is_due("merge delay", LOOK_AT_MERGE_DELAY_EVERY, now):
+            self._isolated("watch the merge delay", lambda: self._watch_merge_delay(now))
         return did
 
     def _sign(self, now: datetime) -> int:
@@ -61,6 +69,18 @@ class Relay:
             return 0
         log.info("Signed a checkpoint", size=checkpoint.size, root=checkpoint.root.hex())
         return 1
+
+    def _watch_merge_delay(self, now: datetime) -> int:
+        """Raise the alarm over an entry that has no leaf for too long: it could vanish unseen."""
+        since = ledger_selectors.oldest_pending_at()
+        if since is None or now - since <= LONGEST_MERGE_DELAY:
+            return 0
+        log.error(
+            "Ledger entries wait too long for their leaf",
+            waiting_s=round((now - since).total_seconds()),
+            since=since.isoformat(),
+        )
+        return 0
 
     def _sweep_items(self, now: datetime) -> int:
         swept = jobs.sweep(now=now)

@@ -71,8 +71,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "imprimatur.config.csp.ContentSecurityPolicy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -196,8 +196,8 @@ DEMO_S3_BUCKET = env_str("DEMO_S3_BUCKET", "imprimatur-demo")
 LEASE_S = env_int("LEASE_S", 60)
 # How often one item is tried before it fails for good.
 ITEM_ATTEMPTS = env_int("ITEM_ATTEMPTS", 3)
-# Seconds between two rounds of the relay when there is nothing to do.
-RELAY_INTERVAL_S = env_int("RELAY_INTERVAL_S", 1)
+# Milliseconds between two rounds of the relay when there is nothing to do.
+RELAY_INTERVAL_MS = env_int("RELAY_INTERVAL_MS", 100)
 # Seconds between two checkpoints of the ledger while there is something new; the promise is 15.
 CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 # Seconds after which a hint that led to nothing is sent again.

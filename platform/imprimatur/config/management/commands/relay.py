@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import close_old_connections
 from governance.kernel.clock import now
 from governance.ledger import services as ledger
 from governance.ledger.checkpoints import CheckpointSigner
-from imprimatur.config import start
+from imprimatur.config import broker, start
 from imprimatur.config.celery import app
 from imprimatur.workflow.relay import Relay
 
@@ -34,15 +35,21 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         signer = CheckpointSigner.load(Path(settings.CHECKPOINT_KEY_FOLDER))
         ledger.confirm_continuity(signer=signer)
-        relay = Relay(send=send, signer=signer)
+        relay = Relay(send=send, signer=signer, tidy_broker=tidy_broker)
         log.info("Relaying", origin=settings.LEDGER_ORIGIN)
         while not stop.is_set():
             close_old_connections()
             if not relay.run(now()):
-                stop.wait(settings.RELAY_INTERVAL_S / 10)
+                stop.wait(settings.RELAY_INTERVAL_MS / 1000)
         log.info("Stopped relaying")
 
 
 def send(task: str, kwargs: Mapping[str, Any], queue: str) -> None:
     """Send one hint by its task's name; a broker that does not answer raises within seconds."""
     app.send_task(task, kwargs=dict(kwargs), queue=queue, ignore_result=True, retry=False)
+
+
+def tidy_broker(now: datetime) -> int:
+    """Remove what the embedded broker keeps of delivered messages; other brokers keep nothing."""
+    folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("processed_folder")
+    return broker.prune(Path(folder), now=now) if folder else 0

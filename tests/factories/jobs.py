@@ -1,0 +1,271 @@
+"""Orders for tests: a brand that can order, its model and quota; every state reached by services."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from generation.assets import blobs
+from generation.assets.selectors import ScoreRecord
+from generation.jobs import selectors, services
+from generation.jobs.records import Claim, ItemOrder, ItemRecord, JobRecord, Rendered
+from generation.packs.manifest import Pack
+from generation.registry import services as registry
+from generation.registry.selectors import ProfileRecord
+from governance.kernel.actors import Actor
+from governance.kernel.digests import canonical_json, sha256_hex
+from governance.kernel.ids import uuid7
+from governance.quota import selectors as quota_selectors
+from governance.quota import services as quota
+from governance.sealing import services as sealing
+from templates.brands import services as brands
+from templates.brands.records import ScoringPolicyRecord
+from templates.prompts.records import VersionRecord
+from tests.factories import review, templates
+from tests.factories.quota import PERIOD, platform_admin
+from tests.factories.review import NOW
+
+PROMPT = "a red mug on a quiet harbor wall"
+SHARPNESS = {"sharpness": {"threshold": 0.1, "severity": "flag"}}
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One brand that can order images, with everything an order needs in force."""
+
+    studio: templates.Studio
+    version: VersionRecord
+    profile: ProfileRecord
+    policy: ScoringPolicyRecord
+
+    @property
+    def brand_id(self) -> UUID:
+        """Return the brand."""
+        return self.studio.brand.id
+
+    @property
+    def team(self) -> review.Team:
+        """Return the brand's people."""
+        return self.studio.team
+
+    @property
+    def marketer(self) -> Actor:
+        """Return who orders."""
+        return self.team.requester
+
+    def order(
+        self,
+        variants: int = 1,
+        *,
+        actor: Actor | None = None,
+        key: str | None = None,
+        steps: int = 3,
+        side_px: int = 128,
+        now: Any = NOW,
+    ) -> JobRecord:
+        """Order images as the order workflow does, in one transaction."""
+        actor = actor or self.marketer
+        sealed = sealing.seal(person_id=actor.id, text=PROMPT, purpose=selectors.PROMPT)
+        variables = canonical_json({"color": "red", "object": "mug"}).decode()
+        with transaction.atomic():
+            job_id = services.create_job(
+                actor=actor,
+                brand_id=self.brand_id,
+                template_id=self.version.template_id,
+                template_version_id=self.version.id,
+                template_version_sha256=self.version.sha256,
+                template_name=self.version.name,
+                profile=self.profile,
+                scoring_policy_id=self.policy.id,
+                variables=sealing.seal(
+                    person_id=actor.id, text=variables, purpose=selectors.VARIABLES
+                ),
+                items=[
+                    ItemOrder(
+                        prompt=sealed,
+                        negative_prompt="blurry",
+                        seed=11 + index,
+                        width_px=side_px,
+                        height_px=side_px,
+                        steps=steps,
+                        guidance=4.0,
+                    )
+                    for index in range(variants)
+                ],
+                idempotency_key=key or uuid4().hex,
+                now=now,
+            )
+        return selectors.get_job(actor, job_id)
+
+    def item(self, item_id: UUID) -> ItemRecord:
+        """Read an item as its requester."""
+        return selectors.get_item(self.marketer, item_id)[1]
+
+    def balances(self) -> dict[str, tuple[int, int]]:
+        """Return what each of the three accounts has reserved and spent."""
+        holders: dict[str, tuple[UUID, UUID | None]] = {
+            "user": (self.marketer.id, self.brand_id),
+            "brand": (self.brand_id, self.brand_id),
+            "model": (self.profile.id, None),
+        }
+        accounts = {
+            kind: quota_selectors.balance(
+                platform_admin(),
+                holder_kind=kind,
+                holder_id=holder_id,
+                brand_id=brand_id,
+                period=PERIOD,
+            )
+            for kind, (holder_id, brand_id) in holders.items()
+        }
+        return {kind: (a.reserved, a.spent) for kind, a in accounts.items()}
+
+
+def shop(
+    slug: str = "northwind",
+    *,
+    pack: Pack | None = None,
+    with_scorers: bool = False,
+    thresholds: Mapping[str, Mapping[str, Any]] | None = None,
+    is_advisory: bool = True,
+    images: int = 20,
+) -> Shop:
+    """Make a brand that can order; without a pack its model is a name that no worker could load."""
+    studio = templates.studio(slug)
+    team = studio.team
+    review.approved_policy(team)
+    proposed = brands.propose_scoring_policy(
+        actor=team.manager,
+        brand_id=studio.brand.id,
+        advisory=is_advisory,
+        thresholds=thresholds or SHARPNESS,
+        now=NOW,
+    )
+    policy = brands.approve_scoring_policy(
+        actor=team.other_manager, policy_id=proposed.id, now=NOW
+    )
+    made = Shop(
+        studio=studio,
+        version=studio.release(),
+        profile=profile(pack, slug=f"{slug}-model", with_scorers=with_scorers),
+        policy=policy,
+    )
+    grants: tuple[tuple[str, UUID, UUID | None], ...] = (
+        ("user", made.marketer.id, made.brand_id),
+        ("brand", made.brand_id, made.brand_id),
+        ("model", made.profile.id, None),
+    )
+    for kind, holder_id, brand_id in grants:
+        quota.grant(
+            actor=platform_admin(),
+            holder_kind=kind,
+            holder_id=holder_id,
+            brand_id=brand_id,
+            period=PERIOD,
+            amount=images,
+            now=NOW,
+        )
+    return made
+
+
+def profile(
+    pack: Pack | None = None, *, slug: str = "demo-sd3", with_scorers: bool = False, **changes: Any
+) -> ProfileRecord:
+    """Propose a model profile as one admin and approve it as another."""
+    facts: dict[str, Any] = {
+        "slug": slug,
+        "name": "Demo model",
+        "family": "sd3",
+        "pipeline": "StableDiffusion3Pipeline",
+        "folder": "nowhere/sd3",
+        "snapshot_sha256": sha256_hex(b"snapshot"),
+        "dtype": "float32",
+        "device": "cpu",
+        "parameters": {"steps": 3, "guidance": 4.0, "max_sequence_length": 32},
+        "scorers": {"folder": "nowhere", "entries": []},
+        "is_calibrated": False,
+        "licence": "demo",
+    }
+    if pack is not None:
+        root = pack.folder.name
+        entries = [
+            {
+                "kind": entry.kind,
+                "folder": entry.folder,
+                "snapshot_sha256": entry.snapshot_sha256,
+                "licence": entry.licence,
+                "settings": dict(entry.settings),
+            }
+            for entry in (pack.scorers if with_scorers else ())
+        ]
+        facts |= {
+            "folder": f"{root}/{pack.model.folder.relative_to(pack.folder).as_posix()}",
+            "snapshot_sha256": pack.model.snapshot_sha256,
+            "scorers": {"folder": root, "entries": entries},
+        }
+    proposed = registry.propose_profile(actor=platform_admin(), **(facts | changes), now=NOW)
+    return registry.approve_profile(actor=platform_admin(), profile_id=proposed.id, now=NOW)
+
+
+def claimed(item: ItemRecord, worker: str = "worker-one") -> Claim:
+    """Claim an item, as a worker does."""
+    claim = services.claim(item_id=item.id, worker=worker)
+    assert claim is not None
+    return claim
+
+
+def rendered(
+    claim: Claim, verdict: str = "pass", *, scores: Sequence[ScoreRecord] | None = None
+) -> Rendered:
+    """Return what rendering could have led to, with bytes that are stored."""
+    data = b"image of " + claim.item_id.bytes
+    recipe = canonical_json({"v": 1, "seed": str(claim.seed)})
+    if scores is None:
+        scores = [score(claim, verdict=verdict)]
+    return Rendered(
+        sha256=blobs.put(data),
+        size_bytes=len(data),
+        media_type="image/png",
+        width_px=claim.width_px,
+        height_px=claim.height_px,
+        recipe=recipe,
+        render_s=0.5,
+        verdict=verdict,
+        scores=tuple(scores),
+    )
+
+
+def score(claim: Claim, *, verdict: str = "pass", **changes: Any) -> ScoreRecord:
+    """Return one scorer's verdict."""
+    made = ScoreRecord(
+        scorer="sharpness",
+        version="1",
+        weights_sha256="",
+        value=0.7,
+        threshold=0.1,
+        verdict=verdict,
+        reason="",
+        policy_id=claim.scoring_policy_id,
+        evidence={},
+    )
+    return replace(made, **changes)
+
+
+def finish(claim: Claim, verdict: str = "pass") -> UUID:
+    """Finish a claimed item."""
+    return services.finish(
+        claim=claim,
+        rendered=rendered(claim, verdict),
+        contributors={uuid7(): "template_author"},
+        now=NOW,
+    )
+
+
+def use_blobs(settings: Any, folder: Path) -> None:
+    """Give the test an image store of its own."""
+    stores = dict(settings.STORAGES)
+    stores["blobs"] = {**stores["blobs"], "OPTIONS": {"location": str(folder)}}
+    settings.STORAGES = stores
