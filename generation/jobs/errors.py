@@ -15,3 +15,10 @@ class KeyUsed(DomainError):
 
     code = "idempotency_key_used"
     status = 422
+
+
+class ReasonRequired(DomainError):
+    """A decision on a held image was given without its reason."""
+
+    code = "reason_required"
+    status = 422

@@ -74,7 +74,12 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
             (is_platform_admin,),
             (is_system,),
         ),
-        P.REFUSALS_REFUSAL_READ: ((is_owner,), (is_reviewer,), (is_auditor,), (is_system,)),
+        P.REFUSALS_REFUSAL_READ: (
+            (is_owner, is_member),
+            (is_reviewer,),
+            (is_auditor,),
+            (is_system,),
+        ),
         P.REGISTRY_PROFILE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.REGISTRY_PROFILE_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_PROFILE_READ: ((is_member,), (is_platform_admin,), (is_system,)),

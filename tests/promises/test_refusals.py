@@ -7,6 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from governance.kernel.actors import Actor
 from governance.kernel.ids import uuid7
+from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.refusals import guards as refusal_guards
 from governance.refusals import selectors, services
@@ -99,6 +100,7 @@ class TestAttacks:
 class TestRequester:
     def test_sees_every_refusal_of_theirs_with_its_reason(self) -> None:
         refusal = refuse()
-        (seen,) = selectors.list_refusals(Actor(refusal.requester_id))
+        roles = {refusal.brand_id: frozenset({Role.MARKETER})}
+        (seen,) = selectors.list_refusals(Actor(refusal.requester_id, roles=roles))
         assert seen == refusal
         assert seen.reason in seen.explanation

@@ -12,6 +12,9 @@ from generation.jobs.services._finish import end_without_image
 from generation.jobs.states import ITEM, ItemState
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
+from governance.kernel.subjects import SubjectRef
+from governance.ledger import services as ledger
+from governance.ledger.events import Event
 from governance.policy.permissions import Permission
 from governance.policy.permits import require
 from governance.policy.predicates import Context
@@ -24,7 +27,8 @@ def cancel_item(*, actor: Actor, item_id: UUID, now: datetime) -> str:
     fenced off. Raises: NotFound, NotPermitted, IllegalTransition once the item is over.
     """
     with transaction.atomic():
-        item = JobItem.objects.filter(pk=item_id).first()
+        # The row's lock: between the look and the act no worker takes the item, and none ends it.
+        item = JobItem.objects.select_for_update().filter(pk=item_id).first()
         if item is None or not selectors.may_read(actor, item.brand_id, item.requester_id):
             raise NotFound(_("No job item has this id."), item_id=str(item_id))
         require(
@@ -34,11 +38,15 @@ def cancel_item(*, actor: Actor, item_id: UUID, now: datetime) -> str:
         )
         ITEM.target("cancel", item.state)
         if item.state == ItemState.QUEUED:
-            end_without_image(item, act="cancel", failure="", now=now)
-        else:
-            JobItem.objects.filter(pk=item.pk, cancel_requested_at__isnull=True).update(
-                cancel_requested_at=now
+            end_without_image(item, actor=actor, act="cancel", failure="", now=now)
+        elif item.cancel_requested_at is None:
+            item.cancel_requested_at = now
+            item.save(update_fields=["cancel_requested_at"])
+            ledger.append(
+                actor=actor,
+                event=Event.GENERATION_ITEM_CANCEL_ASKED,
+                subject=SubjectRef("job_item", item.id, item.brand_id),
+                now=now,
+                facts={"job": str(item.job_id), "epoch": item.epoch},
             )
     return item.state
-
-

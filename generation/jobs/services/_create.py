@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from generation.jobs.models import GenerationJob, JobItem
 from generation.jobs.records import ItemOrder
 from generation.registry.selectors import ProfileRecord
@@ -59,7 +61,8 @@ def create_job(
             steps=item.steps,
             guidance=item.guidance,
             fingerprint=_fingerprint(item, profile, template_version_sha256),
-            hinted_at=now,
+            # The sweeper compares it with the database's clock, so it comes from there.
+            hinted_at=Now(),
             created_at=now,
         )
         for number, item in enumerate(items, start=1)

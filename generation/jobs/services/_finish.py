@@ -9,14 +9,15 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as asset_selectors
 from generation.assets import services as assets
-from generation.jobs.errors import LeaseLost
+from generation.jobs import selectors
+from generation.jobs.errors import LeaseLost, ReasonRequired
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim, Rendered
 from generation.jobs.states import ITEM, ItemState
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import NotFound
-from governance.kernel.lifecycle import StaleState
+from governance.kernel.lifecycle import IllegalTransition, StaleState
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import services as ledger
@@ -26,10 +27,14 @@ from governance.policy.permits import require
 from governance.policy.predicates import Context
 from governance.quota import services as quota
 from governance.refusals import services as refusals
+from governance.review import selectors as review_selectors
 from governance.review import services as review
+from governance.sealing import services as sealing
 from governance.tables.records import move
 from templates.prompts import services as prompts
 
+HOLD_REASON = "generation.hold_reason"
+FAILURE_LENGTH = 500
 _ACT = {"pass": "submit", "flag": "submit", "refuse": "refuse", "hold": "hold"}
 _EVENT = {
     "submit": Event.GENERATION_ITEM_RENDERED,
@@ -115,7 +120,7 @@ def fail(*, claim: Claim, failure: str, now: datetime) -> bool:
             item = _fence(claim)
         except LeaseLost:
             return False
-        end_without_image(item, act="fail", failure=failure, now=now)
+        end_without_image(item, actor=SYSTEM, act="fail", failure=failure, now=now)
     return True
 
 
@@ -130,49 +135,52 @@ def end_if_cancelled(*, claim: Claim, now: datetime) -> bool:
     with transaction.atomic():
         if asked.update(leased_by=claim.worker) != 1:
             return False
-        end_without_image(asked.get(), act="cancel", failure="", now=now)
+        end_without_image(asked.get(), actor=SYSTEM, act="cancel", failure="", now=now)
     return True
 
 
 def resolve_hold(
     *, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime
 ) -> None:
-    """Decide on a held item: into review, or refused. Only the compliance stage may, with a reason.
+    """Decide on a held item: into review, or refused; the reason is kept sealed.
 
-    Raises: NotFound, NotPermitted, IllegalTransition.
+    Only the compliance stage may, and nobody who had a part in the image.
+    Raises: NotFound, NotPermitted, ReasonRequired, IllegalTransition unless it is held.
     """
-    item = JobItem.objects.select_related("job").filter(pk=item_id).first()
-    if item is None or not actor.brands() & {item.brand_id}:
-        raise NotFound(_("No job item has this id."), item_id=str(item_id))
-    require(
-        actor,
-        Permission.REVIEW_CASE_DECIDE,
-        Context(
-            brand_id=item.brand_id,
-            contributors=frozenset({item.requester_id}),
-            stage_role=Role.COMPLIANCE_REVIEWER,
-        ),
-    )
     with transaction.atomic():
-        asset = next(
-            a
-            for a in asset_selectors.list_assets(actor, job_id=item.job_id)
-            if a.item_id == item.id
+        item = JobItem.objects.select_for_update().filter(pk=item_id).first()
+        if item is None or not selectors.may_read(actor, item.brand_id, item.requester_id):
+            raise NotFound(_("No job item has this id."), item_id=str(item_id))
+        asset_id = asset_selectors.ids_by_item([item.id]).get(item.id)
+        parts = frozenset() if asset_id is None else review_selectors.contributors(asset_id)
+        require(
+            actor,
+            Permission.REVIEW_CASE_DECIDE,
+            Context(
+                brand_id=item.brand_id,
+                contributors=parts | {item.requester_id},
+                stage_role=Role.COMPLIANCE_REVIEWER,
+            ),
         )
-        subject = SubjectRef("asset", asset.id, item.brand_id, asset.sha256)
+        if item.state != ItemState.HELD or asset_id is None:
+            raise IllegalTransition(_("This image is not held."), state=item.state)
+        if not reason.strip():
+            raise ReasonRequired(_("Give the reason for this decision."), pointer="/reason")
+        sha256 = asset_selectors.get_asset(actor, asset_id).sha256
+        subject = SubjectRef("asset", asset_id, item.brand_id, sha256)
         changes: dict[str, Any] = {}
         if not accept:
-            record = refusals.record(
+            changes["refusal_id"] = refusals.record(
                 actor=actor,
                 brand_id=item.brand_id,
                 stage="image",
                 category="held",
-                reason=reason,
+                reason=_("The compliance review refused an image that could not be scored."),
                 requester_id=item.requester_id,
                 subject=subject,
                 now=now,
-            )
-            changes["refusal_id"] = record.id
+                detail=refusals.seal_detail(person_id=actor.id, text=reason),
+            ).id
         move(item, ITEM.target("submit" if accept else "refuse", item.state), **changes)
         quota.settle(item_id=item.id, now=now)
         ledger.append(
@@ -181,23 +189,26 @@ def resolve_hold(
             subject=subject,
             now=now,
             facts={"item": str(item.id), "hold": "accepted" if accept else "refused"},
+            sealed={"reason": sealing.seal(person_id=actor.id, text=reason, purpose=HOLD_REASON)},
         )
         if accept:
             _open_case(
                 actor=SYSTEM,
                 item=item,
-                asset_id=asset.id,
+                asset_id=asset_id,
                 profile_id=item.job.profile_id,
                 now=now,
             )
 
 
-def end_without_image(item: JobItem, *, act: str, failure: str, now: datetime) -> None:
+def end_without_image(
+    item: JobItem, *, actor: Actor, act: str, failure: str, now: datetime
+) -> None:
     """Fail or cancel an item: its state, the refund and the ledger entry, in the caller's transaction."""
-    _move(item, act, {"lease_until": None, "finished_at": now, "failure": failure})
+    _move(item, act, {"lease_until": None, "finished_at": now, "failure": failure[:FAILURE_LENGTH]})
     quota.refund(item_id=item.id, now=now)
     ledger.append(
-        actor=SYSTEM,
+        actor=actor,
         event=Event.GENERATION_ITEM_FAILED if act == "fail" else Event.GENERATION_ITEM_CANCELLED,
         subject=SubjectRef("job_item", item.id, item.brand_id),
         now=now,

@@ -1,6 +1,6 @@
 """Claim, heartbeat, progress: a lease with an epoch, timed by the database's clock alone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -8,16 +8,17 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from generation.jobs import selectors
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim
+from generation.jobs.services._finish import end_without_image
 from generation.jobs.states import ItemState
 from generation.registry import selectors as registry
+from governance.kernel.actors import SYSTEM
 from governance.kernel.errors import DomainError
 from governance.sealing import services as sealing
-
-
 
 
 class PromptErased(DomainError):
@@ -27,10 +28,11 @@ class PromptErased(DomainError):
     status = 409
 
 
-def claim(*, item_id: UUID, worker: str) -> Claim | None:
+def claim(*, item_id: UUID, worker: str, now: datetime) -> Claim | None:
     """Take the item if it waits, or if its holder's lease ran out; None if there is nothing to take.
 
-    Raises: PromptErased if the requester's text can no longer be read.
+    `now` is for the record; whether the lease ran out, the database's clock says.
+    Raises: PromptErased if the requester's text can no longer be read; the item has failed then.
     """
     with transaction.atomic():
         rows = JobItem.objects.filter(
@@ -41,25 +43,31 @@ def claim(*, item_id: UUID, worker: str) -> Claim | None:
         )
         # PostgreSQL: a row that somebody else is taking is skipped, not waited for. SQLite has
         # taken the only write lock at BEGIN IMMEDIATE, so the same read is exclusive there.
-        locked = rows.select_for_update(skip_locked=True) if _has_row_locks() else rows
+        # Only the item's row: the job's is shared with its other items, and nobody changes it.
+        locked = (
+            rows.select_for_update(skip_locked=True, of=("self",)) if _has_row_locks() else rows
+        )
         item = locked.select_related("job").first()
         if item is None:
             return None
-        rows.update(
-            state=ItemState.LEASED,
-            epoch=F("epoch") + 1,
-            attempts=F("attempts") + 1,
-            lease_until=_lease_end(),
-            leased_by=worker,
-            steps_done=0,
-        )
-        epoch = item.epoch + 1
-    prompt = sealing.reveal(sealed=bytes(item.prompt), purpose=selectors.PROMPT)
+        prompt = sealing.reveal(sealed=bytes(item.prompt), purpose=selectors.PROMPT)
+        if prompt is None:
+            end_without_image(item, actor=SYSTEM, act="fail", failure=_erased().detail, now=now)
+        else:
+            rows.update(
+                state=ItemState.LEASED,
+                epoch=F("epoch") + 1,
+                attempts=F("attempts") + 1,
+                lease_until=_lease_end(),
+                leased_by=worker,
+                steps_done=0,
+            )
     if prompt is None:
-        raise PromptErased("The person's texts were erased, so this image can no longer be made.")
+        # After the commit: the item has ended, with its refund and its entry.
+        raise _erased()
     return Claim(
         item_id=item.id,
-        epoch=epoch,
+        epoch=item.epoch + 1,
         worker=worker,
         brand_id=item.brand_id,
         requester_id=item.requester_id,
@@ -92,6 +100,10 @@ def heartbeat(*, item_id: UUID, epoch: int) -> bool:
 def report_progress(*, item_id: UUID, epoch: int, steps_done: int) -> None:
     """Show how far the rendering is; nothing happens if the lease is lost."""
     _held(item_id, epoch).update(steps_done=steps_done)
+
+
+def _erased() -> PromptErased:
+    return PromptErased(_("The person's texts were erased, so this image can no longer be made."))
 
 
 def _held(item_id: UUID, epoch: int) -> QuerySet[JobItem]:

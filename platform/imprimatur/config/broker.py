@@ -14,7 +14,6 @@ from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
-
 # A delivered message is kept this long, for whoever looks into what a worker was told.
 KEEP_DELIVERED = timedelta(hours=1)
 
@@ -48,7 +47,7 @@ TRANSPORT_ALIASES["atomicfs"] = "imprimatur.config.broker:Transport"
 
 
 def folder_options(folder: Path) -> dict[str, object]:
-    """Return transport options for a broker under `folder` (made if missing), polled every 10 ms."""
+    """Return the options of a broker under `folder` (made if missing), polled every 10 ms."""
     for name in ("messages", "processed", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     messages = str(folder / "messages")

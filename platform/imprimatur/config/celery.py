@@ -7,7 +7,7 @@ from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imprimatur.config.settings.base")
 
-import imprimatur.config.broker  # noqa: E402, F401  registers the embedded transport
+import imprimatur.config.broker  # noqa: F401  registers the embedded transport
 
 app = Celery("imprimatur")
 app.config_from_object("django.conf:settings", namespace="CELERY")

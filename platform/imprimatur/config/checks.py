@@ -1,4 +1,4 @@
-"""What must hold before a process may start: the guards are in place, nobody runs as their owner."""
+"""What must hold before a process may start: every guard is there, nobody runs as their owner."""
 
 from typing import Any
 
@@ -11,13 +11,16 @@ from governance.tables import grants, guards
 
 
 @register(Tags.security)
-def permission_table_has_no_gaps(app_configs: Any, **_: Any) -> list[Error]:
+def permission_table_has_no_gaps(**_: Any) -> list[Error]:
     """Refuse to start with a permission that nobody defined, or an empty clause."""
-    return [Error(f"The permission table has no rule for {name}.", id="imprimatur.E001") for name in table.gaps()]
+    return [
+        Error(f"The permission table has no rule for {name}.", id="imprimatur.E001")
+        for name in table.gaps()
+    ]
 
 
 @register(Tags.database)
-def guards_are_in_place(app_configs: Any, databases: Any = None, **_: Any) -> list[Error]:
+def guards_are_in_place(databases: Any = None, **_: Any) -> list[Error]:
     """Refuse to start while the database lacks a guard, or runs us as the owner of evidence."""
     if not databases or "default" not in databases:
         return []
@@ -25,7 +28,8 @@ def guards_are_in_place(app_configs: Any, databases: Any = None, **_: Any) -> li
     errors = [
         Error(
             f"The database lacks the guard {name}.",
-            hint="Run the migrations; if they are applied, somebody removed or altered it: look at the ledger.",
+            hint="Run the migrations; if they are applied, somebody removed or altered it: "
+            "look at the ledger.",
             id="imprimatur.E002",
         )
         for name in guards.missing(connection)

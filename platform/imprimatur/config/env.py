@@ -1,4 +1,4 @@
-"""Typed reading of the environment: a missing or malformed value names its variable and stops the start.
+"""Typed reading of the environment: a missing or malformed value stops the start, by its name.
 
 A message names the variable and the rule, never the value: values are often secrets.
 """
@@ -14,7 +14,7 @@ _DATABASE_SCHEMES = {"postgres", "postgresql", "sqlite"}
 
 
 def read_env_file(path: Path) -> None:
-    """Load `path` (KEY=value lines) into the environment if it is there; what is already set wins."""
+    """Load `path` (KEY=value lines) if it is there; what the environment says already wins."""
     if path.is_file():
         environ.Env.read_env(path, overwrite=False)
 
@@ -75,20 +75,26 @@ def env_database(name: str, default: str | None = None) -> dict[str, object]:
     """
     config = _database_of(name, env_secret(name, default))
     if str(config["ENGINE"]).endswith("sqlite3"):
-        # WAL and IMMEDIATE: several processes write; without IMMEDIATE a read that becomes a write fails at once.
+        # WAL and IMMEDIATE, because several processes write: without IMMEDIATE a read that becomes
+        # a write fails at once.
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;"
+            ),
         }
     else:
-        # A black-holed connection must fail, not hang: keepalives find a dead peer, the timeouts bound the rest.
+        # A black-holed connection must fail, not hang: keepalives find a dead peer, the timeouts
+        # bound the rest. What the URL itself asks for (sslmode) stands.
+        asked = config.get("OPTIONS")
         config["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
             "options": "-c statement_timeout=30000 -c lock_timeout=10000",
+            **(asked if isinstance(asked, dict) else {}),
         }
         config["CONN_MAX_AGE"] = 60
         config["CONN_HEALTH_CHECKS"] = True

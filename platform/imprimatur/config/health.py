@@ -1,4 +1,4 @@
-"""The two probes: alive (this process answers) and ready (what it needs answers, the guards are in place)."""
+"""The two probes: alive (it answers) and ready (what it needs answers, every guard is there)."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ def live(_request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Answer with each part's state; 503 unless all are well. What failed is in the log, not in the answer."""
+    """Answer with each part's state; 503 unless all are well. Why is in the log, not here."""
     parts = {name: _works(name, probe) for name, probe in PROBES.items()}
     ok = all(parts.values())
     body = {name: "ok" if well else "failed" for name, well in parts.items()}

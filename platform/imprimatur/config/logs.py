@@ -1,4 +1,4 @@
-"""Structured logs: one event a line with its facts as fields, and the request's or job's id on each."""
+"""Structured logs: one event a line, its facts as fields, the request's or job's id on each."""
 
 import logging.config
 from typing import Any
@@ -46,7 +46,7 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
 
 
 def configure(config: dict[str, Any]) -> None:
-    """Set up the standard library's logging and structlog on top of it; Django calls this at start."""
+    """Set up the standard library's logging and structlog on top; Django calls this at start."""
     logging.config.dictConfig(config)
     structlog.configure(
         processors=[

@@ -1,4 +1,4 @@
-"""The processes of an installation, as data: the demo's manager, the containers and their test read this."""
+"""The processes of an installation, as data: the demo, the containers and their test read it."""
 
 import sys
 from collections.abc import Mapping
@@ -24,7 +24,15 @@ def commands(*, host: str, port: int, device: str = "cpu") -> Mapping[str, list[
         ],
         "publisher": [
             *_CELERY,
-            *("-Q", "publisher", "-I", "imprimatur.publishing.tasks", "-n", "publisher@%h", *_QUIET),
+            *(
+                "-Q",
+                "publisher",
+                "-I",
+                "imprimatur.publishing.tasks",
+                "-n",
+                "publisher@%h",
+                *_QUIET,
+            ),
         ],
         "relay": ["-m", "django", "relay"],
     }

@@ -1,4 +1,4 @@
-"""A process starts only on a sound installation: every check passes, the guards in the database included."""
+"""A process starts only on a sound installation: every check passes, the guards included."""
 
 import structlog
 from django.core import checks

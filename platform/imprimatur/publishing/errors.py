@@ -29,3 +29,10 @@ class CredentialMissing(DomainError):
 
     code = "credential_missing"
     status = 409
+
+
+class DestinationClosed(DomainError):
+    """The destination was retired, or is no longer where the installation lets bytes go."""
+
+    code = "destination_closed"
+    status = 409

@@ -1,4 +1,4 @@
-"""The way out: only released bytes, only to an approved destination, only with a receipt of those bytes."""
+"""The way out: only released bytes, only to an approved destination, only with a receipt of them."""
 
 from governance.tables import guards
 
@@ -22,10 +22,41 @@ _OTHER_BYTES = (
 )
 
 GUARDS = (
-    guards.composite_key(
-        "publishing_destination", ("brand_id",), "brands_brand", ("id",)
-    ),
+    guards.composite_key("publishing_destination", ("brand_id",), "brands_brand", ("id",)),
     guards.never_deleted("publishing_destination"),
+    guards.once(
+        "publishing_destination_once",
+        "publishing_destination",
+        ("brand_id", "slug"),
+        "a destination keeps its name in its brand",
+    ),
+    guards.refuse_when(
+        "publishing_destination_starts_proposed",
+        "publishing_destination",
+        event="INSERT",
+        condition="NEW.approved_by IS NOT NULL",
+        message="a destination starts as a proposal",
+    ),
+    guards.refuse_when(
+        "publishing_destination_approved_once",
+        "publishing_destination",
+        event="UPDATE",
+        condition=(
+            "OLD.approved_by IS NOT NULL AND (NEW.approved_by IS NULL "
+            "OR NEW.approved_by <> OLD.approved_by OR NEW.approved_at <> OLD.approved_at)"
+        ),
+        message="an approved destination stays as it was approved",
+    ),
+    guards.refuse_when(
+        "publishing_destination_stays_retired",
+        "publishing_destination",
+        event="UPDATE",
+        condition=(
+            "OLD.retired_at IS NOT NULL "
+            "AND (NEW.retired_at IS NULL OR NEW.retired_at <> OLD.retired_at)"
+        ),
+        message="a retired destination stays closed",
+    ),
     guards.frozen(
         "publishing_destination",
         "brand_id",
@@ -91,6 +122,13 @@ GUARDS = (
         event="INSERT",
         condition=_OTHER_BRAND,
         message="a publication belongs to the brand of what was released",
+    ),
+    guards.refuse_when(
+        "publishing_publication_ends",
+        "publishing_publication",
+        event="UPDATE",
+        condition="OLD.state IN ('published', 'failed') AND NEW.state <> OLD.state",
+        message="a publication that is over stays as it ended",
     ),
     guards.refuse_when(
         "publishing_has_receipt",

@@ -65,12 +65,12 @@ def get_destination(actor: Actor, destination_id: UUID) -> DestinationRecord:
 
 
 def list_destinations(actor: Actor, brand_id: UUID | None = None) -> list[DestinationRecord]:
-    """Return the approved destinations of the actor's brands, by name."""
-    rows = Destination.objects.filter(
-        brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_DESTINATION_READ),
-        approved_by__isnull=False,
-        retired_at__isnull=True,
-    )
+    """Return the open destinations that the actor may see, by slug."""
+    rows = Destination.objects.filter(approved_by__isnull=False, retired_at__isnull=True)
+    if not permits.may_everywhere(actor, Permission.PUBLISHING_DESTINATION_READ):
+        rows = rows.filter(
+            brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_DESTINATION_READ)
+        )
     if brand_id is not None:
         rows = rows.filter(brand_id=brand_id)
     return [destination_record(row) for row in rows.order_by("slug", "id")]
@@ -94,10 +94,12 @@ def list_publications(
     after: UUID | None = None,
     limit: int = 50,
 ) -> list[PublicationRecord]:
-    """Return publications of the actor's brands, newest first, from before `after`."""
-    rows = _rows().filter(
-        brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_PUBLICATION_READ)
-    )
+    """Return publications that the actor may see, newest first, from before `after`."""
+    rows = _rows()
+    if not permits.may_everywhere(actor, Permission.PUBLISHING_PUBLICATION_READ):
+        rows = rows.filter(
+            brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_PUBLICATION_READ)
+        )
     if brand_id is not None:
         rows = rows.filter(brand_id=brand_id)
     if release_id is not None:

@@ -18,8 +18,10 @@ class PublicationState(models.TextChoices):
 PUBLICATION = Lifecycle(
     "publication",
     {
+        # Out of a lease that ran out, or a wait before the next try, a delivery is taken up again.
         "deliver": {"pending": "delivering", "delivering": "delivering"},
         "publish": {"delivering": "published"},
-        "fail": {"delivering": "failed"},
+        # From pending, when the release was withdrawn before anybody began.
+        "fail": {"pending": "failed", "delivering": "failed"},
     },
 )

@@ -2,7 +2,12 @@
 
 from uuid import UUID
 
+import structlog
 from celery import shared_task
+
+from governance.kernel.errors import DomainError
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="publishing.release")
@@ -11,7 +16,11 @@ def release(*, case_id: str, **_later: object) -> None:
     from governance.kernel.clock import now
     from imprimatur.publishing import services
 
-    services.release_case(case_id=UUID(case_id), now=now())
+    try:
+        services.release_case(case_id=UUID(case_id), now=now())
+    except DomainError as error:
+        # The refusal is on record, and the sweeper asks again for what may still be released.
+        log.error("Unable to release", case_id=case_id, code=error.code, reason=error.detail)  # noqa: TRY400
 
 
 @shared_task(name="publishing.deliver")

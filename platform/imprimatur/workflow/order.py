@@ -1,4 +1,4 @@
-"""Order images: compile, screen, reserve, create; a refusal is recorded, a malformed order leaves nothing."""
+"""Order images: a refusal leaves exactly its record, a malformed order leaves nothing."""
 
 import json
 import secrets
@@ -266,7 +266,8 @@ def _choose_size(
             )
         if value % SIZE_STEP_PX or value <= 0:
             raise InvalidInput(
-                _("A size must be a positive multiple of %(step)s pixels.") % {"step": SIZE_STEP_PX},
+                _("A size must be a positive multiple of %(step)s pixels.")
+                % {"step": SIZE_STEP_PX},
                 pointer=f"/{name}",
                 rule="multiple_of_16",
             )

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Relay:
-    """One relay with its signer; `run` is one round, and `tidy_broker` removes the broker's litter."""
+    """One relay with its signer; `run` is one round, `tidy_broker` removes the broker's litter."""
 
     send: Send
     signer: CheckpointSigner
@@ -55,9 +55,7 @@ class Relay:
             did += self._isolated("sweep items", lambda: self._sweep_items(now))
             did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
         if self._is_due("prune", PRUNE_EVERY, now):
-            self._isolated(
-                "prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS)
-            )
+            self._isolated("prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS))
             self._isolated("tidy the broker", lambda: self.tidy_broker(now))
         if self._is_due("merge delay", LOOK_AT_MERGE_DELAY_EVERY, now):
             self._isolated("watch the merge delay", lambda: self._watch_merge_delay(now))

@@ -46,6 +46,12 @@ def refuse(*, now: datetime = NOW, **changes: Any) -> RefusalRecord:
     return services.record(now=now, **(facts | changes))
 
 
+def requester_of(refusal: RefusalRecord, **facts: Any) -> Actor:
+    """Return the one who was refused, still a marketer of the brand."""
+    roles = {refusal.brand_id: frozenset({Role.MARKETER})}
+    return Actor(refusal.requester_id, roles=roles, **facts)
+
+
 class TestRecord:
     def test_keeps_one_row_and_one_ledger_entry(self) -> None:
         refusal = refuse(stage="image", scorer="safety", score=0.9, threshold=0.5)
@@ -100,7 +106,7 @@ class TestRecord:
         assert refusal.has_detail
         assert text not in refusal.explanation
         assert text.encode() not in bytes(LedgerEntry.objects.get().body)
-        assert selectors.read_detail(Actor(author), refusal.id) == text
+        assert selectors.read_detail(requester_of(refusal), refusal.id) == text
         with pytest.raises(NotFound):
             selectors.read_detail(Actor(uuid7()), refusal.id)
 
@@ -108,7 +114,7 @@ class TestRecord:
         author = uuid7()
         refusal = refuse(requester_id=author)
         assert not refusal.has_detail
-        assert selectors.read_detail(Actor(author), refusal.id) is None
+        assert selectors.read_detail(requester_of(refusal), refusal.id) is None
 
 
 class TestVisibility:
@@ -138,16 +144,19 @@ class TestVisibility:
 
     def test_reaches_the_requester_and_the_system(self) -> None:
         refusal = refuse()
-        for actor in (Actor(refusal.requester_id), SYSTEM):
+        for actor in (requester_of(refusal), SYSTEM):
             assert selectors.get_refusal(actor, refusal.id).reason == refusal.reason
+
+    def test_ends_with_the_membership(self) -> None:
+        refusal = refuse()
+        with pytest.raises(NotFound):
+            selectors.get_refusal(Actor(refusal.requester_id), refusal.id)
 
     def test_ends_with_a_keys_scopes(self) -> None:
         refusal = refuse()
-        key = Actor(refusal.requester_id, ActorKind.INTEGRATION, scopes=frozenset())
-        allowed = Actor(
-            refusal.requester_id,
-            ActorKind.INTEGRATION,
-            scopes=frozenset({"refusals:refusal:read"}),
+        key = requester_of(refusal, kind=ActorKind.INTEGRATION, scopes=frozenset())
+        allowed = requester_of(
+            refusal, kind=ActorKind.INTEGRATION, scopes=frozenset({"refusals:refusal:read"})
         )
         assert selectors.list_refusals(key) == ()
         assert len(selectors.list_refusals(allowed)) == 1

@@ -90,3 +90,12 @@ class TestFiles:
         with (CATALOGUE / "django.mo").open("rb") as file:
             compiled = gettext.GNUTranslations(file)
         assert len([k for k in compiled._catalog if k]) >= len(entries)
+
+    @pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda p: p.name)
+    def test_every_string_of_a_template_stands_in_the_catalogue(self, path: Path) -> None:
+        source = (CATALOGUE / "django.po").read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        for quote in ('"', "'"):
+            for said in re.findall(rf"{{% translate {quote}([^{quote}]+){quote}", text):
+                escaped = said.replace('"', '\\"')
+                assert f'"{escaped}"' in source, said

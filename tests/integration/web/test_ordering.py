@@ -3,9 +3,9 @@
 from html import unescape
 from typing import Any
 
+from generation.jobs.models import GenerationJob
 from governance.ledger.models import Entry
 from governance.refusals.models import Refusal
-from generation.jobs.models import GenerationJob
 from tests.integration.web.world import World
 
 

@@ -2,8 +2,9 @@
 
 from html import unescape
 
-from django.test.utils import CaptureQueriesContext
+import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from imprimatur.web.screens import orders as screens
 
 from generation.jobs.models import JobItem
@@ -58,9 +59,7 @@ class TestCancel:
 
     def test_of_a_finished_image_says_so(self, world: World) -> None:
         job = world.make(world.order(1))
-        answer = world.client("marta").post(
-            f"/orders/items/{job.items[0].id}/cancel/", follow=True
-        )
+        answer = world.client("marta").post(f"/orders/items/{job.items[0].id}/cancel/", follow=True)
         assert "nothing to cancel" in answer.content.decode()
 
     def test_is_not_for_a_reviewer(self, world: World) -> None:
@@ -74,7 +73,9 @@ class TestList:
     def test_helps_when_it_is_empty(self, world: World) -> None:
         assert "No orders yet" in world.client("marta").get("/orders/").content.decode()
 
-    def test_pages_without_losing_or_repeating(self, world: World, monkeypatch) -> None:
+    def test_pages_without_losing_or_repeating(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(screens, "PAGE", 2)
         jobs = [world.order(1) for _ in range(3)]
         client = world.client("marta")
@@ -90,7 +91,7 @@ class TestList:
         few, many = world.make(world.order(1)), world.make(world.order(6))
         counts = []
         for job in (few, many):
-            with CaptureQueriesContext(connection, ) as queries:
+            with CaptureQueriesContext(connection) as queries:
                 client.get(f"/orders/{job.id}/")
             counts.append(len(queries))
         assert counts[0] == counts[1]

@@ -1,13 +1,13 @@
 """Releases, passports and the order to publish."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from imprimatur.publishing.models import Publication
 
 from tests.integration.web.world import World
 
 
-def form_of(world: World, release_id, destination) -> dict[str, str]:
+def form_of(release_id: UUID, destination: object) -> dict[str, str]:
     """Return what the publish form of a release would send."""
     return {f"r{release_id.hex}-destination": str(destination)}
 
@@ -21,12 +21,10 @@ class TestPublished:
         release = world.release(world.cases(world.make(world.order(1)))[0])
         client = world.client("marta")
         page = client.get("/published/")
-        destination = page.context["releases"][0]["form"].fields[
-            "destination"
-        ].choices[0][0]
+        destination = page.context["releases"][0]["form"].fields["destination"].choices[0][0]
         for _ in range(2):
             answer = client.post(
-                f"/releases/{release.id}/publish/", form_of(world, release.id, destination)
+                f"/releases/{release.id}/publish/", form_of(release.id, destination)
             )
             assert answer.headers["Location"] == f"/published/#release-{release.id}"
         assert Publication.objects.count() == 1
@@ -35,7 +33,7 @@ class TestPublished:
     def test_takes_no_destination_of_others(self, world: World) -> None:
         release = world.release(world.cases(world.make(world.order(1)))[0])
         answer = world.client("marta").post(
-            f"/releases/{release.id}/publish/", form_of(world, release.id, uuid4()), follow=True
+            f"/releases/{release.id}/publish/", form_of(release.id, uuid4()), follow=True
         )
         assert "Choose one of the brand" in answer.content.decode()
         assert not Publication.objects.exists()
@@ -46,9 +44,7 @@ class TestPublished:
         places = world.client("marta").get("/published/").context["releases"][0]["form"]
         destination = places.fields["destination"].choices[0][0]
         assert "publish-form" not in client.get("/published/").content.decode()
-        answer = client.post(
-            f"/releases/{release.id}/publish/", form_of(world, release.id, destination)
-        )
+        answer = client.post(f"/releases/{release.id}/publish/", form_of(release.id, destination))
         assert answer.status_code == 403
         assert not Publication.objects.exists()
 

@@ -4,9 +4,9 @@ from html import unescape
 
 from imprimatur.accounts import selectors as accounts
 
+from governance.kernel.actors import SYSTEM
 from governance.review import selectors as review
 from governance.review.models import Decision
-from governance.kernel.actors import SYSTEM
 from tests.integration.web.world import World
 
 
@@ -78,9 +78,10 @@ class TestDecision:
         assert 'value="reject"' in text
         client.post(f"/reviews/{case.id}/", {**sent, "reason": "The horizon tilts."})
         assert review.get_case(SYSTEM, case.id).state == "rejected"
-        assert "The horizon tilts." in world.client("marta").get(
-            f"/reviews/{case.id}/"
-        ).content.decode()
+        assert (
+            "The horizon tilts."
+            in world.client("marta").get(f"/reviews/{case.id}/").content.decode()
+        )
 
     def test_by_the_requester_is_forbidden(self, world: World) -> None:
         case = world.cases(world.make(world.order(1)))[0]

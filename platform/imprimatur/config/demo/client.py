@@ -28,9 +28,7 @@ class Person:
         person = cls(base_url, username)
         _, body = person.call("GET", "session")
         person._token = body["csrf_token"]
-        status, body = person.call(
-            "POST", "session", {"username": username, "password": password}
-        )
+        status, body = person.call("POST", "session", {"username": username, "password": password})
         if not body.get("signed_in"):
             raise RuntimeError(f"{username} could not sign in: {status} {body}")
         person._token = body["csrf_token"]

@@ -1,4 +1,4 @@
-"""The main job, end to end: ordered, rendered, refused, decided, released, published, attacked, verified.
+"""The main job, end to end: order, render, refuse, decide, release, publish, attack, verify.
 
 Everything goes through the same doors that people and programs use; every step must hold.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from governance.kernel.digests import sha256_hex
 from governance.kernel.ids import uuid7
 from governance.ledger import services as ledger
 from governance.ledger import verifier
+from governance.tables import guards
 from imprimatur.config.celery import app
 from imprimatur.config.demo.client import Person
 from imprimatur.config.demo.running import wait_for
@@ -141,16 +143,16 @@ def _await_images(marta: Person, job_id: str, report: Report) -> list[dict[str, 
             "case_id": image["case_id"],
             "sha256": image["sha256"],
             "seed": image["seed"],
-            "scores": {s["scorer"]: {"value": s["value"], "verdict": s["verdict"]} for s in image["scores"]},
+            "scores": {
+                s["scorer"]: {"value": s["value"], "verdict": s["verdict"]} for s in image["scores"]
+            },
         }
         for image in images
     ]
     return images
 
 
-def _refused_order(
-    marta: Person, template: dict[str, Any], seeded: Seeded, report: Report
-) -> None:
+def _refused_order(marta: Person, template: dict[str, Any], seeded: Seeded, report: Report) -> None:
     before, spent = _count("jobs_generationjob"), _spent(marta, seeded)
     variables = {**_variables(template), **_refused_variable(template)}
     status, problem = marta.call(
@@ -172,7 +174,9 @@ def _refused_order(
 def _refused_variable(template: dict[str, Any]) -> dict[str, str]:
     """Put a term that the demo brand's rules refuse into the template's free text."""
     properties = template["content"]["schema"]["properties"]
-    name = next(n for n, spec in properties.items() if "enum" not in spec and spec["type"] == "string")
+    name = next(
+        n for n, spec in properties.items() if "enum" not in spec and spec["type"] == "string"
+    )
     return {name: "with a hazard sign"}
 
 
@@ -237,9 +241,7 @@ def _await_releases(
     return releases
 
 
-def _publish(
-    marta: Person, releases: list[dict[str, Any]], seeded: Seeded, report: Report
-) -> None:
+def _publish(marta: Person, releases: list[dict[str, Any]], seeded: Seeded, report: Report) -> None:
     ordered = [
         (slug, marta.post(f"releases/{r['id']}/publications", {"destination_id": str(target)}))
         for r in releases
@@ -292,9 +294,7 @@ def _attack(
     _check(status == 409 and problem["code"] == "not_released", f"API: {status} {problem}")  # noqa: PLR2004
     report.say("6 API", f"refused: {problem['detail']}")
 
-    app.send_task(
-        "publishing.release", kwargs={"case_id": rejected["case_id"]}, queue="publisher"
-    )
+    app.send_task("publishing.release", kwargs={"case_id": rejected["case_id"]}, queue="publisher")
 
     def refused() -> dict[str, Any] | None:
         return next(
@@ -309,50 +309,73 @@ def _attack(
     refusal = wait_for("the publisher's refusal", refused, RELEASE_S)
     report.say("6 task", f"refused: {refusal['reason']}")
 
-    publication = {
-        "brand_id": seeded.brand_id,
-        "release_id": UUID(release["id"]),
-        "marked_sha256": rejected["sha256"],
-        "destination_id": target,
-        "requested_by": uuid7(),
-        "created_at": now(),
-    }
-    forged_release = {
-        "approval_id": UUID(release["approval_id"]),
-        "subject_id": UUID(rejected["id"]),
-        "brand_id": seeded.brand_id,
-        "reviewed_sha256": rejected["sha256"],
-        "marked_sha256": "0" * 64,
-        "media_type": "image/png",
-        "marking_profile": "embedded@1",
-        "created_at": now(),
-    }
-    for label, values in (
-        ("publishing.Publication", publication),
-        ("release.Release", forged_release),
-    ):
+    for label, values in _forgeries(rejected, release, seeded):
         model = apps.get_model(label)
-        _must_fail(f"ORM: {label}", lambda m=model, v=values: m._default_manager.create(**v))  # noqa: SLF001
-        _must_fail(f"SQL: {label}", lambda m=model, v=values: _insert_raw(m, v))
+        _must_fail(f"ORM: {label}", partial(model._default_manager.create, **values))  # noqa: SLF001
+        _must_fail(f"SQL: {label}", partial(_insert_raw, model, values))
     report.say("6 ORM", "refused by the database: publication and release of the rejected bytes")
     report.say("6 SQL", "refused by the database: the same two as plain INSERT statements")
     report.facts["attacks_refused"] = ["api", "task", "orm", "sql"]
 
 
+def _forgeries(
+    rejected: dict[str, Any], release: dict[str, Any], seeded: Seeded
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield rows that would let the rejected bytes out: each is whole but for what it claims."""
+    yield (
+        "publishing.Publication",
+        {
+            "brand_id": seeded.brand_id,
+            "release_id": UUID(release["id"]),
+            "marked_sha256": rejected["sha256"],
+            "destination_id": seeded.destinations["folder"],
+            # A delivery of its own: else the earlier one would be in its way, not the gate.
+            "attempt": 99,
+            "requested_by": uuid7(),
+            "created_at": now(),
+        },
+    )
+    yield (
+        "release.Release",
+        {
+            "approval_id": uuid7(),
+            "subject_id": UUID(rejected["id"]),
+            "brand_id": seeded.brand_id,
+            "reviewed_sha256": rejected["sha256"],
+            "marked_sha256": "0" * 64,
+            "media_type": "image/png",
+            "marking_profile": "embedded@1",
+            "created_at": now(),
+        },
+    )
+
+
 def _must_fail(what: str, attack: Callable[[], object]) -> None:
+    """Run an attack that a guard must stop; a row that fails for another reason proves nothing."""
     try:
         with transaction.atomic():
             attack()
-    except IntegrityError:
+    except IntegrityError as error:
+        _check(_is_by_a_guard(error), f"{what} is stopped by a guard, not by {error}")
         return
     raise StepFailed(f"{what} was not refused")
+
+
+def _is_by_a_guard(error: IntegrityError) -> bool:
+    constraints = (
+        piece.name
+        for guard in guards.manifest()
+        for piece in guard.pieces(connection.vendor)
+        if piece.kind == "constraint"
+    )
+    return guards.REFUSED in str(error) or any(name in str(error) for name in constraints)
 
 
 def _insert_raw(model: type[models.Model], values: dict[str, Any]) -> None:
     """Write the row past every service and model, as somebody at the database's prompt would."""
     row = model(**values)
-    fields = [f for f in model._meta.concrete_fields]  # noqa: SLF001, C416
-    columns = ", ".join(connection.ops.quote_name(f.column) for f in fields)
+    fields = model._meta.concrete_fields  # noqa: SLF001
+    columns = ", ".join(connection.ops.quote_name(str(f.column)) for f in fields)
     marks = ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -373,9 +396,7 @@ def _verify(otto: Person, releases: list[dict[str, Any]], report: Report) -> Non
             image, passport = folder / "image", folder / "passport"
             passport.write_bytes(otto.read(f"releases/{release['id']}/passport"))
             image.write_bytes(_published_bytes(release["marked_sha256"]))
-            told = _run_verifier(
-                "passport", str(passport), "--image", str(image), "--key", vkey
-            )
+            told = _run_verifier("passport", str(passport), "--image", str(image), "--key", vkey)
             report.say("7 passport", f"{release['marked_sha256'][:12]}…: {told}")
     report.facts["ledger"] = {"size": summary.size, "root": summary.root.hex()}
 

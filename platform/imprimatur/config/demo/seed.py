@@ -1,6 +1,7 @@
 """Seeds the demo through the services, as the people it names: nothing here writes a row itself.
 
-Running it again finds what is there and adds only what is missing.
+Running it again finds what is there and adds only what is missing; each thing comes about whole, so
+that a seed which was interrupted can go on.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 
 from generation.packs import manifest
 from generation.registry import selectors as registry_selectors
@@ -22,6 +24,7 @@ from governance.kernel.errors import NotFound
 from governance.kernel.roles import Role
 from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
+from governance.review import selectors as review_selectors
 from governance.review import services as review
 from governance.review.records import StageSpec
 from imprimatur.accounts import selectors as people
@@ -123,23 +126,22 @@ def _brand(admin: Actor, now: datetime) -> UUID:
     ).id
 
 
-def _members(
-    admin: Actor, brand_id: UUID, passwords: Mapping[str, str], now: datetime
-) -> None:
+def _members(admin: Actor, brand_id: UUID, passwords: Mapping[str, str], now: datetime) -> None:
     for person in MEMBERS:
         if _exists(person.username):
             continue
-        user = accounts.create_user(
-            actor=admin,
-            username=person.username,
-            name=person.name,
-            password=passwords[person.username],
-            now=now,
-        )
-        for role in person.roles:
-            accounts.grant_role(
-                actor=admin, user_id=user.id, brand_id=brand_id, role=role, now=now
+        with transaction.atomic():
+            user = accounts.create_user(
+                actor=admin,
+                username=person.username,
+                name=person.name,
+                password=passwords[person.username],
+                now=now,
             )
+            for role in person.roles:
+                accounts.grant_role(
+                    actor=admin, user_id=user.id, brand_id=brand_id, role=role, now=now
+                )
 
 
 def _review_policies(author: Actor, approver: Actor, brand_id: UUID, now: datetime) -> None:
@@ -151,26 +153,24 @@ def _review_policies(author: Actor, approver: Actor, brand_id: UUID, now: dateti
         "template_version": (StageSpec("Second manager", Role.BRAND_MANAGER, 1),),
     }
     for kind, stages in wanted.items():
-        if review_policy_exists(brand_id, kind):
+        if _has_review_policy(brand_id, kind):
             continue
-        policy = review.propose_policy(
-            actor=author,
-            brand_id=brand_id,
-            subject_kind=kind,
-            name=f"Standard {kind.replace('_', ' ')} review",
-            stages=stages,
-            now=now,
-        )
-        review.approve_policy(actor=approver, policy_id=policy.id, now=now)
+        with transaction.atomic():
+            policy = review.propose_policy(
+                actor=author,
+                brand_id=brand_id,
+                subject_kind=kind,
+                name=f"Standard {kind.replace('_', ' ')} review",
+                stages=stages,
+                now=now,
+            )
+            review.approve_policy(actor=approver, policy_id=policy.id, now=now)
 
 
-def review_policy_exists(brand_id: UUID, kind: str) -> bool:
-    """Tell whether a review policy of that kind is in force."""
-    from governance.review import selectors
-
+def _has_review_policy(brand_id: UUID, kind: str) -> bool:
     try:
-        selectors.current_policy(brand_id, kind)
-    except selectors.NoPolicy:
+        review_selectors.current_policy(brand_id, kind)
+    except review_selectors.NoPolicy:
         return False
     return True
 
@@ -179,91 +179,99 @@ def _rules(
     author: Actor, approver: Actor, brand_id: UUID, pack: library.Pack, now: datetime
 ) -> None:
     if not brand_selectors.list_rules(author, brand_id):
-        rules = brands.propose_rules(actor=author, brand_id=brand_id, rules=pack.rules, now=now)
-        brands.approve_rules(actor=approver, rules_id=rules.id, now=now)
+        with transaction.atomic():
+            rules = brands.propose_rules(actor=author, brand_id=brand_id, rules=pack.rules, now=now)
+            brands.approve_rules(actor=approver, rules_id=rules.id, now=now)
+    if pack.scoring is None:
+        raise LookupError(f"The starter pack {LIBRARY_PACK} brings no scoring policy.")
     if not brand_selectors.list_scoring_policies(author, brand_id):
-        policy = brands.propose_scoring_policy(
-            actor=author,
-            brand_id=brand_id,
-            advisory=pack.scoring.advisory,
-            thresholds=pack.scoring.thresholds,
-            now=now,
-        )
-        brands.approve_scoring_policy(actor=approver, policy_id=policy.id, now=now)
+        with transaction.atomic():
+            policy = brands.propose_scoring_policy(
+                actor=author,
+                brand_id=brand_id,
+                advisory=pack.scoring.advisory,
+                thresholds=pack.scoring.thresholds,
+                now=now,
+            )
+            brands.approve_scoring_policy(actor=approver, policy_id=policy.id, now=now)
 
 
 def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
     """Propose the pack's model as it is on disk; a rebuilt pack is a new version of the profile."""
     pack = manifest.read(Path(settings.MODELS_FOLDER) / PACK_FOLDER)
+    if _approved_snapshot() == pack.model.snapshot_sha256:
+        return
+    with transaction.atomic():
+        profile = registry.propose_profile(
+            actor=proposer,
+            slug=PROFILE,
+            name="Demo model (uncalibrated)",
+            family=pack.model.family,
+            pipeline=pack.model.pipeline,
+            folder=f"{PACK_FOLDER}/{pack.model.folder.relative_to(pack.folder).as_posix()}",
+            snapshot_sha256=pack.model.snapshot_sha256,
+            dtype=pack.model.defaults.dtype,
+            device="cpu",
+            parameters={
+                "steps": pack.model.defaults.steps,
+                "guidance": pack.model.defaults.guidance,
+                "max_sequence_length": pack.model.defaults.max_sequence_length,
+            },
+            scorers={
+                "folder": PACK_FOLDER,
+                "entries": [
+                    {
+                        "kind": entry.kind,
+                        "folder": entry.folder,
+                        "snapshot_sha256": entry.snapshot_sha256,
+                        "licence": entry.licence,
+                        "settings": dict(entry.settings),
+                    }
+                    for entry in pack.scorers
+                ],
+            },
+            is_calibrated=pack.calibrated,
+            licence=pack.model.licence,
+            now=now,
+        )
+        registry.approve_profile(actor=approver, profile_id=profile.id, now=now)
+
+
+def _approved_snapshot() -> str:
     try:
-        if registry_selectors.current_profile(PROFILE).snapshot_sha256 == pack.model.snapshot_sha256:
-            return
+        return registry_selectors.current_profile(PROFILE).snapshot_sha256
     except NotFound:
-        pass
-    profile = registry.propose_profile(
-        actor=proposer,
-        slug=PROFILE,
-        name="Demo model (uncalibrated)",
-        family=pack.model.family,
-        pipeline=pack.model.pipeline,
-        folder=f"{PACK_FOLDER}/{pack.model.folder.relative_to(pack.folder).as_posix()}",
-        snapshot_sha256=pack.model.snapshot_sha256,
-        dtype=pack.model.defaults.dtype,
-        device="cpu",
-        parameters={
-            "steps": pack.model.defaults.steps,
-            "guidance": pack.model.defaults.guidance,
-            "max_sequence_length": pack.model.defaults.max_sequence_length,
-        },
-        scorers={
-            "folder": PACK_FOLDER,
-            "entries": [
-                {
-                    "kind": entry.kind,
-                    "folder": entry.folder,
-                    "snapshot_sha256": entry.snapshot_sha256,
-                    "licence": entry.licence,
-                    "settings": dict(entry.settings),
-                }
-                for entry in pack.scorers
-            ],
-        },
-        is_calibrated=pack.calibrated,
-        licence=pack.model.licence,
-        now=now,
-    )
-    registry.approve_profile(actor=approver, profile_id=profile.id, now=now)
+        return ""
 
 
 def _templates(
     author: Actor, approver: Actor, brand_id: UUID, pack: library.Pack, now: datetime
 ) -> None:
-    from governance.review import selectors as cases
-
     present = {t.slug for t in prompt_selectors.list_templates(author, brand_id=brand_id)}
     for template in pack.templates:
         if template.slug in present:
             continue
-        version = prompts.draft_version(
-            actor=author,
-            brand_id=brand_id,
-            slug=template.slug,
-            name=template.name,
-            content=template.content,
-            now=now,
-        )
-        prompts.submit_version(actor=author, version_id=version.id, now=now)
-        case = cases.find_case_for_subject(version.subject_id)
-        assert case is not None  # noqa: S101  submitting opens it
-        review.decide(
-            actor=approver,
-            case_id=case.id,
-            verdict="approve",
-            sha256=version.sha256,
-            reason="",
-            now=now,
-        )
-        prompts.release_version(actor=author, version_id=version.id, now=now)
+        with transaction.atomic():
+            version = prompts.draft_version(
+                actor=author,
+                brand_id=brand_id,
+                slug=template.slug,
+                name=template.name,
+                content=template.content,
+                now=now,
+            )
+            prompts.submit_version(actor=author, version_id=version.id, now=now)
+            case = review_selectors.find_case_for_subject(version.subject_id)
+            assert case is not None  # noqa: S101  submitting opens it
+            review.decide(
+                actor=approver,
+                case_id=case.id,
+                verdict="approve",
+                sha256=version.sha256,
+                reason="",
+                now=now,
+            )
+            prompts.release_version(actor=author, version_id=version.id, now=now)
 
 
 def _quota(admin: Actor, brand_id: UUID, now: datetime) -> None:
@@ -279,7 +287,11 @@ def _quota(admin: Actor, brand_id: UUID, now: datetime) -> None:
         if Role.MARKETER in person.roles
     ]
     for kind, holder_id, in_brand in holders:
-        account: dict[str, Any] = {"holder_kind": kind, "holder_id": holder_id, "brand_id": in_brand}
+        account: dict[str, Any] = {
+            "holder_kind": kind,
+            "holder_id": holder_id,
+            "brand_id": in_brand,
+        }
         try:
             quota_selectors.balance(admin, period=period, **account)
         except NotFound:
@@ -306,26 +318,27 @@ def _destinations(
         )
     present = {
         d.slug: d.id
-        for d in publishing_selectors.list_destinations(people.get_actor_by_username("marta"), brand_id)
+        for d in publishing_selectors.list_destinations(
+            people.get_actor_by_username("marta"), brand_id
+        )
     }
     for kind, (name, config, credential_ref) in wanted.items():
         if kind in present:
             continue
-        destination = publishing.propose_destination(
-            actor=proposer,
-            brand_id=brand_id,
-            slug=kind,
-            name=name,
-            kind=kind,
-            config=config,
-            credential_ref=credential_ref,
-            now=now,
-        )
-        publishing.approve_destination(actor=approver, destination_id=destination.id, now=now)
+        with transaction.atomic():
+            destination = publishing.propose_destination(
+                actor=proposer,
+                brand_id=brand_id,
+                slug=kind,
+                name=name,
+                kind=kind,
+                config=config,
+                credential_ref=credential_ref,
+                now=now,
+            )
+            publishing.approve_destination(actor=approver, destination_id=destination.id, now=now)
         present[kind] = destination.id
     return present
-
-
 
 
 def _exists(username: str) -> bool:

@@ -176,7 +176,7 @@ CELERY_TASK_DEFAULT_QUEUE = "unrouted"
 MODELS_FOLDER = env_path("MODELS_FOLDER", VAR / "models")
 # The file with the 32 bytes that wrap every person's key (0600); web, worker and publisher read it.
 SEALING_KEY_FILE = env_path("SEALING_KEY_FILE", VAR / "keys" / "sealing" / "kek")
-# The relay's folder: checkpoint signing key and the memory of the last checkpoint. Nobody else mounts it.
+# The relay's folder: checkpoint key and memory of the last checkpoint. Nobody else mounts it.
 CHECKPOINT_KEY_FOLDER = env_path("CHECKPOINT_KEY_FOLDER", VAR / "keys" / "relay")
 # The publisher's folder: C2PA leaf key and chain, destination credentials. Nobody else mounts it.
 PUBLISHER_KEY_FOLDER = env_path("PUBLISHER_KEY_FOLDER", VAR / "keys" / "publisher")
@@ -185,7 +185,9 @@ PUBLIC_KEY_FOLDER = env_path("PUBLIC_KEY_FOLDER", VAR / "keys" / "public")
 # The name of this installation's log, the first line of every checkpoint (C2SP origin).
 LEDGER_ORIGIN = env_str("LEDGER_ORIGIN", "imprimatur.local/ledger")
 # The folders below which a folder destination may point, comma-separated.
-DESTINATION_ROOTS = [Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])]
+DESTINATION_ROOTS = [
+    Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])
+]
 
 # The S3 service that the demo also publishes to; empty: folder only.
 DEMO_S3_ENDPOINT = env_str("DEMO_S3_ENDPOINT", "")
@@ -206,7 +208,7 @@ HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
 RELEASE_AGAIN_S = env_int("RELEASE_AGAIN_S", 2)
 # The most variants that one order may ask for.
 MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
-# The function that turns a user name into an Actor, for commands of lower rooms that act as somebody.
+# The function that turns a user name into an Actor, for commands that act as somebody.
 ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
 # The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
 WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")

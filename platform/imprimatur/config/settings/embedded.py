@@ -1,5 +1,6 @@
-"""One machine, no services: SQLite, a broker of files, everything under var/. For trying it and for `make demo`."""
+"""One machine, no services: SQLite, a broker of files, everything under var/; for `make demo`."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -9,11 +10,15 @@ _var = Path(os.environ.get("IMPRIMATUR_VAR", _root / "var")).resolve()
 
 
 def _own_secret(path: Path) -> str:
-    """Return the machine's own secret, made at the first start."""
+    """Return the machine's own secret, made at the first start; of two first starts one wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(64), encoding="ascii")
+        whole = path.with_name(f".{path.name}.{os.getpid()}")
+        whole.touch(mode=0o600)
+        whole.write_text(secrets.token_urlsafe(64), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(whole)
+        whole.unlink()
     return path.read_text(encoding="ascii")
 
 

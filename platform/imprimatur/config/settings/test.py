@@ -1,4 +1,4 @@
-"""The test suite: embedded, or PostgreSQL and Redis when the suite says so; cheap passwords, no manifest."""
+"""The test suite: embedded, or the services that the suite names; cheap passwords, no manifest."""
 
 import os
 import tempfile
@@ -14,6 +14,6 @@ from imprimatur.config.settings.embedded import DATABASES, STORAGES  # noqa: E40
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 DATABASES.pop("owner", None)
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+if str(DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
     # A file, not memory: worker processes that a test starts must see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(_var / "test.sqlite3")}

@@ -19,6 +19,7 @@ from governance.policy.permits import require
 from governance.policy.predicates import Context
 from governance.refusals import services as refusals
 from governance.release import selectors as releases
+from governance.release.records import ReleaseRecord
 from imprimatur.publishing import selectors
 from imprimatur.publishing.errors import NotReleased, Withdrawn
 from imprimatur.publishing.models import Publication
@@ -27,6 +28,7 @@ from imprimatur.publishing.states import PublicationState
 
 DELIVER = "publishing.deliver"
 QUEUE = "publisher"
+RENDITION = "original"
 
 
 def request_publication(
@@ -55,8 +57,7 @@ def request_publication(
         with transaction.atomic():
             publication_id = _create(actor, release, destination.id, now)
     except IntegrityError as error:
-        # Two people ordered the same delivery in the same moment: the other one's counts.
-        raise StaleState(_("The same publication was ordered a moment ago. Look again.")) from error
+        publication_id = _ordered_meanwhile(release, destination.id, error)
     return selectors.get_publication(actor, publication_id)
 
 
@@ -65,7 +66,8 @@ def request_publication_of_asset(
 ) -> PublicationRecord:
     """Order the delivery of an asset's release.
 
-    Raises: NotReleased, and records a Refusal at the gate, if the asset has none.
+    Raises: NotReleased, and records a Refusal at the gate, if the asset has none; NotFound,
+    NotPermitted, Withdrawn.
     """
     asset = assets.get_asset(actor, asset_id)
     selectors.get_destination(actor, destination_id)
@@ -75,7 +77,9 @@ def request_publication_of_asset(
         return request_publication(
             actor=actor, release_id=release.id, destination_id=destination_id, now=now
         )
-    reason = _("This image has no release: only an approved review of exactly these bytes opens the gate.")
+    reason = _(
+        "This image has no release: only an approved review of exactly these bytes opens the gate."
+    )
     with transaction.atomic():
         record = refusals.record(
             actor=actor,
@@ -90,16 +94,31 @@ def request_publication_of_asset(
     raise NotReleased(reason, refusal_id=str(record.id))
 
 
-def _create(
-    actor: Actor, release: releases.ReleaseRecord, destination_id: UUID, now: datetime
+def _ordered_meanwhile(
+    release: ReleaseRecord, destination_id: UUID, refused: IntegrityError
 ) -> UUID:
-    earlier = (
-        Publication.objects.filter(
-            release_id=release.id, destination_id=destination_id, rendition="original"
-        )
-        .order_by("-attempt")
-        .first()
+    """Return the publication that somebody else ordered in the same moment, or say what changed."""
+    if releases.is_withdrawn(release.id):
+        raise Withdrawn(
+            _("This image was withdrawn, so it is not published again.")
+        ) from refused
+    earlier = _latest(release.id, destination_id)
+    if earlier is None or earlier.state == PublicationState.FAILED:
+        raise StaleState(_("The destination changed in this moment. Look again.")) from refused
+    return earlier.id
+
+
+def _latest(release_id: UUID, destination_id: UUID) -> Publication | None:
+    attempts = Publication.objects.filter(
+        release_id=release_id, destination_id=destination_id, rendition=RENDITION
     )
+    return attempts.order_by("-attempt").first()
+
+
+def _create(
+    actor: Actor, release: ReleaseRecord, destination_id: UUID, now: datetime
+) -> UUID:
+    earlier = _latest(release.id, destination_id)
     if earlier is not None and earlier.state != PublicationState.FAILED:
         return earlier.id
     publication = Publication.objects.create(
@@ -107,6 +126,7 @@ def _create(
         release_id=release.id,
         marked_sha256=release.marked_sha256,
         destination_id=destination_id,
+        rendition=RENDITION,
         attempt=1 if earlier is None else earlier.attempt + 1,
         requested_by=actor.id,
         hinted_at=now,

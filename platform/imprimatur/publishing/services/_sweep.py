@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from governance.outbox import services as outbox
 from governance.release import selectors as releases
@@ -27,7 +28,9 @@ def sweep(*, now: datetime, limit: int = 100) -> int:
     long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
     waiting = Publication.objects.filter(
         Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago),
-        state__in=[PublicationState.PENDING, PublicationState.DELIVERING],
+        # Nobody holds it: not begun, or the lease or the wait before the next try is over.
+        Q(state=PublicationState.PENDING)
+        | Q(state=PublicationState.DELIVERING, lease_until__lt=Now()),
     )
     for publication_id in waiting.order_by("hinted_at").values_list("pk", flat=True)[:limit]:
         with transaction.atomic():

@@ -68,7 +68,7 @@ publishing:release:read          + + + + + + · + · | + ·
 publishing:release:withdraw      · + · + · · · · · | · ·
 quota:account:grant              · · · · · · + · · | · ·
 quota:account:read               + + · · · · + + · | + +
-refusals:refusal:read            + + + + · · · + · | + +
+refusals:refusal:read            + + + + · · · + · | + ·
 registry:profile:approve         · · · · · · + · · | · ·
 registry:profile:propose         · · · · · · + · · | · ·
 registry:profile:read            + + + + + + + + · | + ·

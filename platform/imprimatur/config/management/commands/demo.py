@@ -45,6 +45,10 @@ class Command(BaseCommand):
             f"  {person.username:<8} {passwords.get(person.username, ''):<14} {person.title}"
             for person in (*seed.MEMBERS, *seed.ADMINS)
         ]
-        lines += ["", f"  The pictures of the demo model are noise: it is random. Files: {settings.VAR}", ""]
+        lines += [
+            "",
+            f"  The pictures of the demo model are noise: it is random. Files: {settings.VAR}",
+            "",
+        ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()

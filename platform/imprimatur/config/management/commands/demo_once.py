@@ -29,7 +29,7 @@ class Command(BaseCommand):
                     base_url = running.enter_context(all_processes())
                 main_job.run(base_url, seeded, report)
             held = True
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever failed, the report says how far it came
             traceback.print_exc()
         width = max((len(step) for step, _ in report.rows), default=0)
         for step, text in report.rows:

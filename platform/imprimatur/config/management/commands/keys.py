@@ -1,4 +1,4 @@
-"""Makes the keys that an installation lacks, each in the folder of the one process that may hold it."""
+"""Makes the keys that an installation lacks, each in the folder of the process that holds it."""
 
 import shutil
 from pathlib import Path
@@ -8,9 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from governance.kernel.clock import now
-from governance.ledger.keys import make_checkpoint_key
+from governance.ledger.keys import KEY_FILE, PUBLIC_FILE, make_checkpoint_key
 from governance.marking.authority import make_development_authority
-from governance.marking.signing import ANCHORS_NAME
+from governance.marking.signing import ANCHORS_NAME, LEAF_KEY_NAME
 from governance.sealing.keys import make_sealing_key
 
 LEDGER_PUBLIC_NAME = "ledger.vkey"
@@ -36,11 +36,17 @@ class Command(BaseCommand):
         if not sealing.exists():
             make_sealing_key(sealing)
             self.stdout.write(f"sealing key: {sealing}")
-        if not (relay / "checkpoint.key").exists():
-            key = make_checkpoint_key(relay, settings.LEDGER_ORIGIN)
-            (public / LEDGER_PUBLIC_NAME).write_text(f"{key}\n", encoding="utf-8")
+        if not (relay / KEY_FILE).exists():
+            make_checkpoint_key(relay, settings.LEDGER_ORIGIN)
             self.stdout.write(f"checkpoint key: {relay} (public: {public / LEDGER_PUBLIC_NAME})")
-        if not (publisher / "leaf.key").exists():
+        if not (publisher / LEAF_KEY_NAME).exists():
             make_development_authority(publisher, now=now())
-            shutil.copyfile(publisher / ANCHORS_NAME, public / ANCHORS_NAME)
             self.stdout.write(f"development C2PA authority: {publisher}; its root key was not kept")
+        _show(relay / PUBLIC_FILE, public / LEDGER_PUBLIC_NAME)
+        _show(publisher / ANCHORS_NAME, public / ANCHORS_NAME)
+
+
+def _show(part: Path, public: Path) -> None:
+    """Put a public part where everybody may read it, unless it is there."""
+    if not public.exists():
+        shutil.copyfile(part, public)
