@@ -1,4 +1,5 @@
-"""A container's health: web answers for itself, the others try what they need; exit status 0 is well.
+# ruff: noqa: INP001  a script of the images, in no package
+"""A container's health: web answers for itself, the others try what they need; 0 is well.
 
     python docker/healthcheck.py web|worker|publisher|relay
 

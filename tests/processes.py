@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import redis
@@ -29,13 +29,13 @@ T = TypeVar("T")
 
 @dataclass
 class Floor:
-    """The processes of one test, on the test's database; leaving the block ends those it started."""
+    """The processes of one test, on its database; leaving the block ends those it started."""
 
     var: Path
     environment: dict[str, str]
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def __enter__(self) -> "Floor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +65,7 @@ class Floor:
         process.wait(30)
 
     def lose_messages(self) -> int:
-        """Empty the broker, as a crash without persistence does; return how many messages it had."""
+        """Empty the broker, as a crash without persistence does; return how many it had."""
         url = self.environment["CELERY_BROKER_URL"]
         if url.startswith("redis"):
             with redis.Redis.from_url(url) as broker:

@@ -1,4 +1,4 @@
-"""Content-addressed bytes: what is written under a sha256 is those bytes, and is checked on every read."""
+"""Content-addressed bytes: under a sha256 lie the bytes that hash to it, checked on every read."""
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
@@ -23,7 +23,10 @@ class BlobCorrupt(DomainError):
 
 
 def put(data: bytes) -> str:
-    """Store `data` under its sha256, once, and return the digest. Raises: BlobCorrupt if it reads back wrong."""
+    """Store `data` under its sha256, once, and return the digest.
+
+    Raises: BlobCorrupt if it reads back wrong.
+    """
     sha256 = sha256_hex(data)
     store, name = _store(), _name(sha256)
     if store.exists(name) and _read(store, name) == data:

@@ -28,10 +28,20 @@ class WholeFileStorage(FileSystemStorage):
                 os.link(hidden, path)
             except FileExistsError:
                 return name
+            # The file's name is in its folder, and that is another thing to sync.
+            _sync(path.parent)
         finally:
             hidden.unlink(missing_ok=True)
         return name
 
-    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:  # noqa: ARG002  Django's signature
         """Return the name unchanged: names are digests, so the same name holds the same bytes."""
         return name
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,4 +1,4 @@
-"""An asset is the bytes that its subject names, of a blob that is kept; neither it nor its scores change."""
+"""An asset is the bytes that its subject names, of a kept blob; it and its scores never change."""
 
 from governance.tables import guards
 

@@ -90,7 +90,7 @@ def find_by_subject(subject_id: UUID) -> AssetRecord | None:
 
 
 def ids_by_item(item_ids: Iterable[UUID]) -> dict[UUID, UUID]:
-    """Return {item id: asset id} for those items that made one; the caller has checked the actor."""
+    """Return {item id: asset id} for items that made one; the caller has checked the actor."""
     rows = Asset.objects.filter(item_id__in=list(item_ids))
     return dict(rows.values_list("item_id", "id"))
 

@@ -13,7 +13,9 @@ from governance.review import services as review
 RETENTION_WORK = "work"
 
 
-def keep_blob(*, sha256: str, size_bytes: int, media_type: str, retention: str, now: datetime) -> None:
+def keep_blob(
+    *, sha256: str, size_bytes: int, media_type: str, retention: str, now: datetime
+) -> None:
     """Record that bytes are kept; the same bytes twice are one blob."""
     Blob.objects.get_or_create(
         sha256=sha256,

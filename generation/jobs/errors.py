@@ -22,3 +22,10 @@ class ReasonRequired(DomainError):
 
     code = "reason_required"
     status = 422
+
+
+class PromptErased(DomainError):
+    """The requester's texts were erased: the prompt can no longer be read, so nothing is made."""
+
+    code = "prompt_erased"
+    status = 409

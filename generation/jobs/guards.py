@@ -8,11 +8,15 @@ GUARDS = (
         "jobs_generationjob",
         "brand_id",
         "requester_id",
+        "template_id",
         "template_version_id",
         "template_version_sha256",
+        "template_name",
         "profile_id",
         "scoring_policy_id",
+        "variables",
         "idempotency_key",
+        "created_at",
     ),
     guards.once(
         "jobs_job_once",
@@ -21,18 +25,24 @@ GUARDS = (
         "an idempotency key orders once",
     ),
     guards.never_deleted("jobs_jobitem"),
-    guards.once("jobs_item_once", "jobs_jobitem", ("job_id", "number"), "an item has its own number"),
+    guards.once(
+        "jobs_item_once", "jobs_jobitem", ("job_id", "number"), "an item has its own number"
+    ),
     guards.frozen(
         "jobs_jobitem",
         "job_id",
         "brand_id",
         "requester_id",
+        "number",
+        "prompt",
+        "negative_prompt",
         "seed",
         "width_px",
         "height_px",
         "steps",
         "guidance",
         "fingerprint",
+        "created_at",
     ),
     guards.refuse_when(
         "jobs_item_stays_over",
@@ -43,6 +53,13 @@ GUARDS = (
             "AND NEW.state <> OLD.state"
         ),
         message="an item that is over does not move again",
+    ),
+    guards.refuse_when(
+        "jobs_item_held_for_a_person",
+        "jobs_jobitem",
+        event="UPDATE",
+        condition="OLD.state = 'held' AND NEW.state NOT IN ('held', 'in_review', 'refused')",
+        message="a held item goes to review or is refused",
     ),
     guards.refuse_when(
         "jobs_item_epoch_grows",

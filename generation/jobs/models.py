@@ -1,4 +1,4 @@
-"""Orders and their items; an item's row is the truth about its work, the broker carries only hints."""
+"""Orders and their items; an item's row is the truth about its work, a message is only a hint."""
 
 from django.db import models
 
@@ -79,9 +79,7 @@ class JobItem(Record):
             models.CheckConstraint(
                 name="item_finished_when_over",
                 condition=models.Q(state__in=["queued", "leased"], finished_at__isnull=True)
-                | (
-                    ~models.Q(state__in=["queued", "leased"]) & models.Q(finished_at__isnull=False)
-                ),
+                | (~models.Q(state__in=["queued", "leased"]) & models.Q(finished_at__isnull=False)),
             ),
         ]
         indexes = [

@@ -35,7 +35,6 @@ class Claim:
     template_version_id: UUID
     template_version_sha256: str
     scoring_policy_id: UUID
-    prompt: str
     prompt_sealed: bytes
     negative_prompt: str
     seed: int

@@ -1,7 +1,7 @@
 """Reads of jobs and items, scoped: one's own, and those of the brands one reviews or audits."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -28,7 +28,7 @@ def get_job(actor: Actor, job_id: UUID) -> JobRecord:
     job = _with_items(GenerationJob.objects.filter(pk=job_id)).first()
     if job is None or not may_read(actor, job.brand_id, job.requester_id):
         raise NotFound(_("No order has this id."), job_id=str(job_id))
-    return _record_of(job)
+    return _records_of([job])[0]
 
 
 def find_job_by_key(actor: Actor, idempotency_key: str) -> UUID | None:
@@ -44,15 +44,12 @@ def list_jobs(
     actor: Actor, *, brand_id: UUID | None = None, after: UUID | None = None, limit: int = 20
 ) -> list[JobRecord]:
     """Return orders that the actor may see, newest first, from before `after`."""
-    everyones = permits.brands_where(actor, Permission.GENERATION_JOB_READ)
-    rows = GenerationJob.objects.filter(
-        Q(brand_id__in=everyones) | Q(requester_id=actor.id, brand_id__in=actor.brands())
-    )
+    rows = _visible_jobs(actor)
     if brand_id is not None:
         rows = rows.filter(brand_id=brand_id)
     if after is not None:
         rows = rows.filter(pk__lt=after)
-    return [_record_of(job) for job in _with_items(rows.order_by("-pk")[:limit])]
+    return _records_of(list(_with_items(rows.order_by("-pk")[:limit])))
 
 
 def get_item(actor: Actor, item_id: UUID) -> tuple[UUID, ItemRecord]:
@@ -65,7 +62,7 @@ def get_item(actor: Actor, item_id: UUID) -> tuple[UUID, ItemRecord]:
 
 
 def prompt_of(actor: Actor, item_id: UUID) -> str | None:
-    """Return an item's compiled prompt; None once its person's texts were erased. Raises: NotFound."""
+    """Return an item's compiled prompt; None once it was erased. Raises: NotFound."""
     item = JobItem.objects.filter(pk=item_id).first()
     if item is None or not may_read(actor, item.brand_id, item.requester_id):
         raise NotFound(_("No job item has this id."), item_id=str(item_id))
@@ -104,12 +101,38 @@ def _with_items(rows: QuerySet[GenerationJob]) -> QuerySet[GenerationJob]:
     return rows.prefetch_related(Prefetch("items", JobItem.objects.order_by("number")))
 
 
-def _record_of(job: GenerationJob) -> JobRecord:
-    items = list(job.items.all())
-    asset_of = assets.ids_by_item(item.id for item in items)
+def _visible_jobs(actor: Actor) -> QuerySet[GenerationJob]:
+    """Return the orders that `may_read` answers yes for, as rows."""
+    if permits.may_everywhere(actor, Permission.GENERATION_JOB_READ):
+        return GenerationJob.objects.all()
+    return GenerationJob.objects.filter(
+        Q(brand_id__in=permits.brands_where(actor, Permission.GENERATION_JOB_READ))
+        | Q(
+            brand_id__in=permits.brands_where_own(actor, Permission.GENERATION_JOB_READ),
+            requester_id=actor.id,
+        )
+    )
+
+
+def _records_of(jobs: list[GenerationJob]) -> list[JobRecord]:
+    """Turn rows into facts, with one look for all their assets and one for all their cases."""
+    asset_of = assets.ids_by_item(item.id for job in jobs for item in job.items.all())
     cases = review.find_cases_for_subjects(asset_of.values())
     case_of = {subject_id: case.id for subject_id, case in cases.items()}
-    variables = sealing.reveal(sealed=bytes(job.variables), purpose=VARIABLES)
+    opened = sealing.reveal_all(sealed=[bytes(job.variables) for job in jobs], purpose=VARIABLES)
+    return [
+        _record_of(job, variables, asset_of, case_of)
+        for job, variables in zip(jobs, opened, strict=True)
+    ]
+
+
+def _record_of(
+    job: GenerationJob,
+    variables: str | None,
+    asset_of: Mapping[UUID, UUID],
+    case_of: Mapping[UUID, UUID],
+) -> JobRecord:
+    items = list(job.items.all())
     return JobRecord(
         id=job.id,
         brand_id=job.brand_id,

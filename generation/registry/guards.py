@@ -1,4 +1,4 @@
-"""A profile's pins cannot change: a changed folder is a new profile version with its own approval."""
+"""A profile's pins cannot change: a changed folder is a new version with its own approval."""
 
 from governance.tables import guards
 

@@ -1,4 +1,4 @@
-"""Model profiles: a pinned base model as this installation may run it, proposed by one, approved by another."""
+"""Model profiles: a pinned base model as it may be run; one proposes it, another approves it."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from governance.tables.records import Proposed, Record, four_eyes
 
 
 class ModelProfile(Record, Proposed):
-    """One pinned model folder, the parameters it may be run with, and the scorers that judge its images."""
+    """One pinned model folder, the parameters it may be run with, and the scorers of its images."""
 
     slug = models.SlugField(max_length=60)
     number = models.PositiveIntegerField()

@@ -22,9 +22,10 @@ from governance.ledger.events import Event
 from governance.policy.permissions import Permission
 from governance.policy.permits import require
 from governance.policy.predicates import Context
+from governance.tables.records import wait_for_others
 
 
-def propose_profile(
+def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
     *,
     actor: Actor,
     slug: str,
@@ -57,6 +58,8 @@ def propose_profile(
             _("The folder must lie below the models folder."), pointer="/folder", rule="relative"
         )
     with transaction.atomic():
+        # Two proposals of one name at a time would take the same number.
+        wait_for_others(f"model_profile {slug}")
         last = ModelProfile.objects.filter(slug=slug).aggregate(last=Max("number"))["last"] or 0
         profile = ModelProfile.objects.create(
             slug=slug,
@@ -86,7 +89,10 @@ def propose_profile(
 
 
 def approve_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> ProfileRecord:
-    """Approve a proposed profile. Raises: NotPermitted for its proposer, IllegalTransition if done."""
+    """Approve a proposed profile.
+
+    Raises: NotFound, NotPermitted for its proposer, IllegalTransition if it was approved before.
+    """
     with transaction.atomic():
         profile = _get(profile_id)
         require(

@@ -24,7 +24,7 @@ from governance.marking.signing import Signer
 PRESENT = "present"
 TRUSTED = "Trusted"
 
-# Pixels, then metadata, then the signature over all of it: MARKETS.md, section 2.
+# Pixels, then metadata, then the signature over all: no layer may break an earlier one.
 LAYER_ORDER = (XMP_LAYER, C2PA_LAYER)
 
 

@@ -10,6 +10,7 @@ class Permission(StrEnum):
     ACCOUNTS_KEY_REVOKE = "accounts:key:revoke"
     ACCOUNTS_MEMBERSHIP_GRANT = "accounts:membership:grant"
     ACCOUNTS_MEMBERSHIP_REVOKE = "accounts:membership:revoke"
+    ACCOUNTS_PASSWORD_CHANGE = "accounts:password:change"  # noqa: S105 (a permission, no password)
     ACCOUNTS_PLATFORM_BOOTSTRAP = "accounts:platform:bootstrap"
     ACCOUNTS_USER_CREATE = "accounts:user:create"
     ACCOUNTS_USER_DISABLE = "accounts:user:disable"

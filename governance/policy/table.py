@@ -32,6 +32,7 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.ACCOUNTS_KEY_REVOKE: ((is_person, is_owner), (is_person, is_platform_admin)),
         P.ACCOUNTS_MEMBERSHIP_GRANT: ((is_person, is_platform_admin, is_not_contributor),),
         P.ACCOUNTS_MEMBERSHIP_REVOKE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.ACCOUNTS_PASSWORD_CHANGE: ((is_person, is_owner),),
         P.ACCOUNTS_PLATFORM_BOOTSTRAP: ((is_system,),),
         P.ACCOUNTS_USER_CREATE: ((is_person, is_platform_admin),),
         P.ACCOUNTS_USER_DISABLE: ((is_person, is_platform_admin, is_not_contributor),),
@@ -41,7 +42,8 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.BRANDS_BRAND_READ: ((is_member,), (is_platform_admin,), (is_system,)),
         P.BRANDS_RULES_APPROVE: ((is_person, is_brand_manager, is_not_contributor),),
         P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
-        P.GENERATION_ASSET_READ: ((is_member,), (is_system,)),
+        # A draft is for people's eyes: a key reads what was released.
+        P.GENERATION_ASSET_READ: ((is_person, is_member), (is_system,)),
         P.GENERATION_ITEM_RUN: ((is_system,),),
         P.GENERATION_JOB_CANCEL: ((is_owner, is_member), (is_person, is_brand_manager)),
         P.GENERATION_JOB_CREATE: ((is_marketer,),),
@@ -107,6 +109,11 @@ def read_aloud() -> str:
         )
         for permission in P
     )
+
+
+def is_for_keys(permission: P) -> bool:
+    """Tell whether a key can ever use the permission: a clause asks for no person and no system."""
+    return any(is_person not in clause and is_system not in clause for clause in TABLE[permission])
 
 
 def gaps() -> list[str]:

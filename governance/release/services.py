@@ -130,6 +130,11 @@ def hint_due(*, now: datetime, again_after: timedelta, limit: int) -> list[UUID]
     return [case_id for _approval_id, case_id in there]
 
 
+def put_off(*, approval_id: UUID, until: datetime) -> None:
+    """Let the release of an approval rest: it is not hinted again before `until`."""
+    Due.objects.filter(approval_id=approval_id).update(hinted_at=until)
+
+
 def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> ReleaseRecord:
     """Take a release back: nothing of it is published from now on.
 

@@ -1,4 +1,4 @@
-"""What the database refuses about a review, whoever asks: the gate's lower half (INTEGRITY.md 3.2).
+"""What the database refuses about a review, whoever asks: the gate's lower half.
 
 The keys go decision, approval → case → subject, each with the sha256, so that no row can speak of
 other bytes. Guards that must not pass each other take one lock, the subject's id. On SQLite a

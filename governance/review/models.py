@@ -9,7 +9,7 @@ from governance.review.states import CaseState, Verdict
 from governance.sealing.fields import SealedField
 from governance.tables.records import Proposed, Record, four_eyes
 
-# The roles that a stage can ask for: nobody else decides (DOMAIN.md, People).
+# The roles that a stage can ask for: nobody else decides.
 STAGE_ROLES = (Role.BRAND_MANAGER, Role.BRAND_REVIEWER, Role.COMPLIANCE_REVIEWER)
 
 

@@ -6,6 +6,7 @@ above sealing, so the act and its entry are one transaction there, and nothing e
 """
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,16 +47,18 @@ def reveal(*, sealed: bytes, purpose: str) -> str | None:
 
     Raises: SealBroken if it was altered or sealed for another purpose; KeyMissing, KeyUnsafe.
     """
-    envelope = envelopes.Envelope.parse(bytes(sealed))
-    held = PersonKey.objects.filter(id=envelope.key_id).first()
-    if held is None:
-        raise SealBroken("The sealed text names a key that this installation never had.")
-    if held.wrapped is None:
-        return None
-    key = envelopes.unwrap_key(
-        _installation_key(), bytes(held.wrapped), key_id=held.id, person_id=held.person_id
-    )
-    return envelopes.open_text(key, envelope, person_id=held.person_id, purpose=purpose)
+    return reveal_all(sealed=[sealed], purpose=purpose)[0]
+
+
+def reveal_all(*, sealed: Sequence[bytes], purpose: str) -> list[str | None]:
+    """Open many sealed texts of one column in their order, with one query; raises as `reveal`."""
+    found = [envelopes.Envelope.parse(bytes(text)) for text in sealed]
+    held = PersonKey.objects.in_bulk({envelope.key_id for envelope in found})
+    opened = _unwrapped(held.values())
+    return [
+        _open(envelope, held.get(envelope.key_id), opened.get(envelope.key_id), purpose)
+        for envelope in found
+    ]
 
 
 def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey:
@@ -76,6 +79,30 @@ def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey
     held.destroyed_by = actor.id
     held.save(update_fields=["wrapped", "destroyed_at", "destroyed_by"])
     return DestroyedKey(person_id, held.id)
+
+
+def _open(
+    envelope: envelopes.Envelope, held: PersonKey | None, key: bytes | None, purpose: str
+) -> str | None:
+    if held is None:
+        raise SealBroken("The sealed text names a key that this installation never had.")
+    if key is None:
+        return None
+    return envelopes.open_text(key, envelope, person_id=held.person_id, purpose=purpose)
+
+
+def _unwrapped(held: Iterable[PersonKey]) -> dict[UUID, bytes]:
+    """Return the keys that are not destroyed, by id; the installation's key is read once."""
+    live = [key for key in held if key.wrapped is not None]
+    if not live:
+        return {}
+    installation_key = _installation_key()
+    return {
+        key.id: envelopes.unwrap_key(
+            installation_key, bytes(key.wrapped or b""), key_id=key.id, person_id=key.person_id
+        )
+        for key in live
+    }
 
 
 def _installation_key() -> bytes:

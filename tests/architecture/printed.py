@@ -6,13 +6,15 @@ A picture that is drawn by hand drifts; these are compared with the code in ever
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+
+from imprimatur.publishing.states import PUBLICATION
 
 from generation.jobs.states import ITEM
 from governance.kernel.lifecycle import Lifecycle
 from governance.policy import table
 from governance.review.states import REVIEW_CASE
-from imprimatur.publishing.states import PUBLICATION
 from templates.prompts.states import TEMPLATE_VERSION
 from tests.architecture import settings_reference
 
@@ -58,12 +60,12 @@ def rooms() -> str:
         lines += [f"        {root}_{room}[{room}]" for row in rows for room in row]
         lines += [
             f"        {root}_{upper} --> {root}_{lower}"
-            for above, below in zip(rows, rows[1:], strict=False)
+            for above, below in pairwise(rows)
             for upper in above
             for lower in below
         ]
         lines.append("    end")
-    lines += [f"    {above} ==> {below}" for above, below in zip(roots, roots[1:], strict=False)]
+    lines += [f"    {above} ==> {below}" for above, below in pairwise(roots)]
     return "\n".join(lines)
 
 
@@ -79,9 +81,10 @@ def permissions() -> str:
         [
             "# Permissions",
             "",
-            "Printed from `governance/policy/table.py` by `python -m tests.architecture.printed`; a",
-            "test compares the two. Any of the clauses between semicolons grants; all that a clause",
-            "names must hold. What stands in no clause is refused.",
+            "Printed from `governance/policy/table.py` by",
+            "`python -m tests.architecture.printed`; a test compares the two. Any of the clauses",
+            "between semicolons grants; all that a clause names must hold. What stands in no",
+            "clause is refused.",
             "",
             "| permission | is granted to an actor who |",
             "|---|---|",

@@ -1,4 +1,4 @@
-"""Reads what settings/base.py says of each environment variable: the reference page is made of this."""
+"""Reads what settings/base.py says of each environment variable, for the reference page."""
 
 import ast
 from collections.abc import Iterator
@@ -39,9 +39,9 @@ class Variable:
 
 
 def variables(source: str | None = None) -> tuple[Variable, ...]:
-    """Return every variable that the settings read, in their order, each once.
+    r"""Return every variable that the settings read, in their order, each once.
 
-    >>> [found] = variables("# Seconds of rest.\\nREST_S = env_int('REST_S', 5)")
+    >>> [found] = variables("# Seconds of rest.\nREST_S = env_int('REST_S', 5)")
     >>> found.name, found.kind, found.default, found.says
     ('REST_S', 'whole number', '5', 'Seconds of rest.')
     """
@@ -88,9 +88,10 @@ def page() -> str:
             "`python -m tests.architecture.printed`; a test compares the two.",
             "",
             "Every value comes from the environment, or from the file `.env` at the root of the",
-            "checkout; the environment wins. A secret may also lie in a file that `NAME_FILE` names. A",
-            "required value that is missing, or one that is malformed, is no start, and the message",
-            "names the variable. The embedded mode (`manage.py`, `make demo`) fills in every required one.",
+            "checkout; the environment wins. A secret may also lie in a file that `NAME_FILE`",
+            "names. A required value that is missing, or one that is malformed, is no start, and",
+            "the message names the variable. The embedded mode (`manage.py`, `make demo`) fills in",
+            "every required one.",
             "",
             "| variable | kind | default | what it changes |",
             "|---|---|---|---|",
@@ -136,7 +137,7 @@ def _default_in_words(variable: Variable) -> str:
     return f"`{words}`" if words else "empty"
 
 
-def _words(node: ast.expr) -> str:
+def _words(node: ast.expr) -> str:  # noqa: PLR0911  one for each kind of default
     """Return a default as a person would write it into the environment."""
     match node:
         case ast.Constant(value=value):
@@ -149,7 +150,9 @@ def _words(node: ast.expr) -> str:
             return f"{'IMPRIMATUR_VAR/' if folder == 'VAR' else ''}{_words(below)}"
         case ast.BinOp(left=ast.BinOp() as inner, op=ast.Div(), right=below):
             return f"{_words(inner)}/{_words(below)}"
-        case ast.BinOp(left=ast.Constant(value=int(a)), op=ast.Mult(), right=ast.Constant(value=int(b))):
+        case ast.BinOp(
+            left=ast.Constant(value=int(a)), op=ast.Mult(), right=ast.Constant(value=int(b))
+        ):
             return str(a * b)
         case _:
             return ast.unparse(node)

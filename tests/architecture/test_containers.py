@@ -1,6 +1,6 @@
-"""The containers, read where no engine runs them: commands, ports, variables, secrets and key folders.
+"""The containers, read where no engine runs them: commands, ports, variables, secrets, keys.
 
-Each rule is a function that returns what is wrong, so that a broken recipe can be held against it too.
+Each rule is a function that returns what is wrong, so that a broken copy can be held against it.
 """
 
 import copy
@@ -149,7 +149,7 @@ def missing_variables(compose: Compose) -> list[str]:
 
 
 def loose_secrets(compose: Compose) -> list[str]:
-    """Return secrets that stand in the open, or are mounted where nothing names them, or the reverse."""
+    """Return secrets that stand in the open, or are mounted or named without the other."""
     secret = {v.name for v in settings_reference.variables() if v.is_secret}
     wrong = []
     for service in OURS:
@@ -165,7 +165,7 @@ def loose_secrets(compose: Compose) -> list[str]:
 
 
 def misplaced_keys(compose: Compose) -> list[str]:
-    """Return mounts of a key folder by a service that may not hold it, and holders that lack theirs."""
+    """Return mounts of a key folder by who may not hold it, and holders that lack theirs."""
     wrong = []
     for service, body in compose["services"].items():
         mounts = [target(mount) for mount in body.get("volumes", [])]
@@ -215,7 +215,9 @@ def unordered_starts(compose: Compose) -> list[str]:
         "redis": {"condition": "service_healthy"},
     }
     wrong = [s for s in PROCESSES if compose["services"][s].get("depends_on") != needs]
-    wrong += [s for s in ("postgres", "redis") if "test" not in compose["services"][s]["healthcheck"]]
+    wrong += [
+        s for s in ("postgres", "redis") if "test" not in compose["services"][s]["healthcheck"]
+    ]
     return wrong
 
 
@@ -300,7 +302,9 @@ class TestCompose:
         for body in compose["services"].values():
             sources = [mount.rsplit(":/", 1)[0] for mount in body.get("volumes", [])]
             used["volumes"] |= {s for s in sources if not s.startswith((".", "$"))}
-            used["volumes"] |= {m[1] for s in sources if (m := re.fullmatch(r"\$\{\w+:-(\w+)\}", s))}
+            used["volumes"] |= {
+                m[1] for s in sources if (m := re.fullmatch(r"\$\{\w+:-(\w+)\}", s))
+            }
             used["networks"] |= set(body.get("networks", []))
             used["secrets"] |= set(body.get("secrets", []))
         assert used == {kind: set(compose[kind]) for kind in used}
@@ -395,14 +399,18 @@ class TestDockerfile:
 
     def test_installs_no_torch_with_what_web_needs(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        heavy = re.compile(r"torch|diffusers|transformers|open.clip|safetensors|tokenizers", re.I)
+        heavy = re.compile(
+            r"torch|diffusers|transformers|open.clip|safetensors|tokenizers", re.IGNORECASE
+        )
         assert [d for d in project["dependencies"] if heavy.match(d)] == []
         assert [d for d in project["optional-dependencies"]["worker"] if heavy.match(d)] != []
 
     def test_copies_only_what_exists_and_is_sent_to_the_builder(self) -> None:
         sent = {
             line.removeprefix("!")
-            for line in (DOCKER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+            for line in (DOCKER / "Dockerfile.dockerignore")
+            .read_text(encoding="utf-8")
+            .splitlines()
             if line.startswith("!")
         }
         copied = {
@@ -428,9 +436,7 @@ class TestDockerfile:
         assert [folder for folder in mounted if f" {folder} " not in f"{made} "] == []
 
     def test_reads_stages_as_they_stand(self) -> None:
-        stages = read_stages(
-            "FROM a AS one\nRUN x \\\n  y\n# said\nFROM one AS two\nCMD [\"b\"]\n"
-        )
+        stages = read_stages('FROM a AS one\nRUN x \\\n  y\n# said\nFROM one AS two\nCMD ["b"]\n')
         assert stages["two"]["parent"] == "one"
         assert stages["one"]["does"] == [("RUN", "x   y")]
         assert last(stages, "two", "RUN") == "x   y"

@@ -1,4 +1,4 @@
-"""The directions of imports hold, each contract can be broken, and no torch is loaded where none is."""
+"""The directions of imports hold, each contract can be broken, and web needs no torch."""
 
 import os
 import shutil

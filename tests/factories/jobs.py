@@ -1,16 +1,20 @@
-"""Orders for tests: a brand that can order, its model and quota; every state reached by services."""
+"""Orders for tests: a brand that can order, its model and quota; services reach every state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.apps import apps
 from django.db import transaction
+from django.db.models.functions import Now
 
 from generation.assets import blobs
 from generation.assets.selectors import ScoreRecord
 from generation.jobs import selectors, services
+from generation.jobs.models import JobItem
 from generation.jobs.records import Claim, ItemOrder, ItemRecord, JobRecord, Rendered
 from generation.packs.manifest import Pack
 from generation.registry import services as registry
@@ -18,6 +22,8 @@ from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import Actor
 from governance.kernel.digests import canonical_json, sha256_hex
 from governance.kernel.ids import uuid7
+from governance.ledger.models import Entry
+from governance.outbox.models import Outbox
 from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
 from governance.sealing import services as sealing
@@ -64,7 +70,6 @@ class Shop:
         key: str | None = None,
         steps: int = 3,
         side_px: int = 128,
-        now: Any = NOW,
     ) -> JobRecord:
         """Order images as the order workflow does, in one transaction."""
         actor = actor or self.marketer
@@ -96,7 +101,7 @@ class Shop:
                     for index in range(variants)
                 ],
                 idempotency_key=key or uuid4().hex,
-                now=now,
+                now=NOW,
             )
         return selectors.get_job(actor, job_id)
 
@@ -132,8 +137,12 @@ def shop(
     thresholds: Mapping[str, Mapping[str, Any]] | None = None,
     is_advisory: bool = True,
     images: int = 20,
+    **model: Any,
 ) -> Shop:
-    """Make a brand that can order; without a pack its model is a name that no worker could load."""
+    """Make a brand that can order; without a pack its model is a name that no worker could load.
+
+    `model` changes single facts of its profile.
+    """
     studio = templates.studio(slug)
     team = studio.team
     review.approved_policy(team)
@@ -144,13 +153,11 @@ def shop(
         thresholds=thresholds or SHARPNESS,
         now=NOW,
     )
-    policy = brands.approve_scoring_policy(
-        actor=team.other_manager, policy_id=proposed.id, now=NOW
-    )
+    policy = brands.approve_scoring_policy(actor=team.other_manager, policy_id=proposed.id, now=NOW)
     made = Shop(
         studio=studio,
         version=studio.release(),
-        profile=profile(pack, slug=f"{slug}-model", with_scorers=with_scorers),
+        profile=profile(pack, slug=f"{slug}-model", with_scorers=with_scorers, **model),
         policy=policy,
     )
     grants: tuple[tuple[str, UUID, UUID | None], ...] = (
@@ -269,3 +276,30 @@ def use_blobs(settings: Any, folder: Path) -> None:
     stores = dict(settings.STORAGES)
     stores["blobs"] = {**stores["blobs"], "OPTIONS": {"location": str(folder)}}
     settings.STORAGES = stores
+
+
+def let_expire(item_id: UUID) -> None:
+    """Let an item's lease run out, by the database's clock."""
+    past = Now() - timedelta(seconds=1)
+    assert JobItem.objects.filter(pk=item_id, state="leased").update(lease_until=past) == 1
+
+
+def let_hint_age(item_id: UUID) -> None:
+    """Let an item's last hint become old, by the database's clock."""
+    assert JobItem.objects.filter(pk=item_id).update(hinted_at=Now() - timedelta(days=1)) == 1
+
+
+def count_rows() -> dict[str, int]:
+    """Count the rows of every table: what wrote nothing leaves them equal."""
+    return {m._meta.db_table: m._base_manager.count() for m in apps.get_models()}
+
+
+def hints(item_id: UUID) -> int:
+    """Count the hints that were written for an item."""
+    return Outbox.objects.filter(kwargs__item_id=str(item_id)).count()
+
+
+def events(item_id: UUID, asset_id: UUID | None = None) -> list[str]:
+    """Return what the ledger says of an item and its asset, in order."""
+    found = Entry.objects.filter(subject_id__in=[item_id, asset_id or item_id])
+    return list(found.order_by("id").values_list("event", flat=True))

@@ -1,7 +1,6 @@
-"""The main job on real processes: ordered, rendered, decided, released, published, attacked, verified."""
+"""The main job on real processes, from the order to the offline verifier."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from tests import packs, processes
 

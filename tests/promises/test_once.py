@@ -1,4 +1,4 @@
-"""Promise 6, once: workers, relay and broker die at any moment; each item is made and billed once."""
+"""Promise 6, once: whatever dies, and whenever, each item is made and billed once."""
 
 import signal
 import time
@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import IntegrityError
 
 from generation.assets.models import Asset, Blob, Score
+from generation.jobs.errors import LeaseLost
 from generation.jobs.models import JobItem
 from governance.ledger.models import Entry as LedgerEntry
+from governance.outbox.models import Outbox
 from governance.quota import selectors as quota
 from governance.quota.models import Entry
 from governance.review.models import Case, Subject
@@ -38,9 +41,7 @@ def floor(
     review.use_sealing_key(settings, tmp_path)
     settings.MODELS_FOLDER = shared_pack(tmp_path_factory).folder.parent
     settings.LEASE_S = LEASE_S
-    with processes.floor(
-        tmp_path, LEASE_S=LEASE_S, HINT_AGAIN_S=1, CHECKPOINT_EVERY_S=1
-    ) as laid:
+    with processes.floor(tmp_path, LEASE_S=LEASE_S, HINT_AGAIN_S=1, CHECKPOINT_EVERY_S=1) as laid:
         yield laid
 
 
@@ -102,3 +103,151 @@ class TestAKilledWorker:
         floor.start("worker")
         assert wait_until_over(floor, item.id).attempts == 2
         assert_once(shop, item.id, epoch=2)
+
+    def test_ends_an_item_that_kills_each_of_its_workers_with_a_refund(
+        self, floor: processes.Floor, shop: make.Shop
+    ) -> None:
+        floor.environment["ITEM_ATTEMPTS"] = "2"
+        item = shop.order(**LONG).items[0]
+        floor.start("relay")
+        for epoch in (1, 2):
+            victim = floor.start("worker")
+            wait_until_rendering(floor, item.id, epoch)
+            floor.end(victim, signal.SIGKILL)
+        floor.wait_for(
+            "the item's end", lambda: JobItem.objects.filter(pk=item.id, state="failed").exists()
+        )
+        assert shop.item(item.id).failure == "The worker stopped 2 times while making this image."
+        assert Asset.objects.count() == 0
+        kinds = sorted(Entry.objects.filter(item_id=item.id).values_list("kind", flat=True))
+        assert kinds == ["refund"] * 3 + ["reserve"] * 3
+        assert set(shop.balances().values()) == {(0, 0)}
+        assert quota.check_books() == []
+
+
+class TestAPausedWorker:
+    def test_writes_nothing_when_it_wakes_after_another_one_finished(
+        self, floor: processes.Floor, shop: make.Shop
+    ) -> None:
+        item = shop.order(**LONG).items[0]
+        relay = floor.start("relay")
+        paused = floor.start("worker")
+        wait_until_rendering(floor, item.id)
+        paused.send_signal(signal.SIGSTOP)
+        floor.start("worker")
+        wait_until_over(floor, item.id)
+        floor.end(relay, signal.SIGTERM)
+        before = make.count_rows()
+
+        paused.send_signal(signal.SIGCONT)
+        log = next(floor.var.glob("worker-1.log"))
+        floor.wait_for(
+            "the paused worker's last word",
+            lambda: "another worker has the item" in log.read_text(),
+        )
+        assert paused.poll() is None
+        assert make.count_rows() == before
+        assert_once(shop, item.id, epoch=2)
+
+
+class TestALostBroker:
+    def test_loses_no_item_because_the_sweeper_hints_again(
+        self, floor: processes.Floor, shop: make.Shop
+    ) -> None:
+        floor.start("relay")
+        worker = floor.start("worker")
+        first = shop.order().items[0]
+        wait_until_over(floor, first.id)
+        floor.end(worker, signal.SIGKILL)
+
+        second = shop.order(2).items
+        floor.wait_for(
+            "the hints in the broker", lambda: not Outbox.objects.filter(sent_at=None).exists()
+        )
+        assert floor.lose_messages() >= 2
+        floor.start("worker")
+        for item in second:
+            assert wait_until_over(floor, item.id).epoch == 1
+        assert set(shop.balances().values()) == {(0, 3)}
+        assert quota.check_books() == []
+        assert Asset.objects.count() == 3
+
+
+class TestAKilledRelay:
+    def test_loses_no_hint_and_no_expired_lease(
+        self, floor: processes.Floor, shop: make.Shop
+    ) -> None:
+        item = shop.order(**LONG).items[0]
+        relay = floor.start("relay")
+        worker = floor.start("worker")
+        wait_until_rendering(floor, item.id)
+        floor.end(relay, signal.SIGKILL)
+        floor.end(worker, signal.SIGKILL)
+        # Ordered while nobody relays: the hint waits in the outbox.
+        other = shop.order().items[0]
+        time.sleep(1)
+        assert Outbox.objects.filter(sent_at=None, kwargs__item_id=str(other.id)).exists()
+
+        floor.start("relay")
+        floor.start("worker")
+        assert wait_until_over(floor, other.id).epoch == 1
+        assert wait_until_over(floor, item.id).epoch == 2
+        assert set(shop.balances().values()) == {(0, 2)}
+        assert quota.check_books() == []
+
+
+class TestTheFence:
+    """What keeps the second of two finishes out, and what stands behind it."""
+
+    @pytest.fixture
+    def twice(self, settings: Any, tmp_path: Path) -> tuple[make.Shop, Any, Any]:
+        """Return a shop and two claims of one item, the first of which ran out."""
+        review.use_sealing_key(settings, tmp_path)
+        make.use_blobs(settings, tmp_path / "blobs")
+        shop = make.shop()
+        item = shop.order().items[0]
+        late = make.claimed(item)
+        make.let_expire(item.id)
+        return shop, late, make.claimed(item, "worker-two")
+
+    def test_keeps_a_late_finish_out_before_and_after_the_other_one(
+        self, twice: tuple[make.Shop, Any, Any]
+    ) -> None:
+        shop, late, current = twice
+        before = make.count_rows()
+        with pytest.raises(LeaseLost):
+            make.finish(late)
+        assert make.count_rows() == before
+        make.finish(current)
+        after = make.count_rows()
+        with pytest.raises(LeaseLost):
+            make.finish(late)
+        assert make.count_rows() == after
+        assert_once(shop, current.item_id, epoch=2)
+
+    def test_is_what_does_it_because_without_it_the_late_one_wins(
+        self, twice: tuple[make.Shop, Any, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The negative control: no epoch is asked for, and an outdated worker's bytes go in."""
+        _shop, late, _current = twice
+        monkeypatch.setattr(
+            "generation.jobs.services._finish._fence",
+            lambda claim: JobItem.objects.select_related("job").get(pk=claim.item_id),
+        )
+        asset_id = make.finish(late)
+        assert Asset.objects.get(pk=asset_id).item_id == late.item_id
+        assert row(late.item_id).leased_by == "worker-two"
+
+    def test_has_the_database_behind_it_which_refuses_a_second_asset(
+        self, twice: tuple[make.Shop, Any, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _shop, late, current = twice
+        make.finish(current)
+        monkeypatch.setattr(
+            "generation.jobs.services._finish._fence",
+            lambda claim: JobItem.objects.select_related("job").get(pk=claim.item_id),
+        )
+        before = make.count_rows()
+        with pytest.raises(IntegrityError):
+            make.finish(late)
+        assert make.count_rows() == before

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as asset_selectors
 from generation.assets import services as assets
+from generation.assets.selectors import ScoreRecord
 from generation.jobs import selectors
 from generation.jobs.errors import LeaseLost, ReasonRequired
 from generation.jobs.models import JobItem
@@ -20,6 +21,7 @@ from governance.kernel.errors import NotFound
 from governance.kernel.lifecycle import IllegalTransition, StaleState
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
+from governance.ledger import bodies
 from governance.ledger import services as ledger
 from governance.ledger.events import Event
 from governance.policy.permissions import Permission
@@ -91,10 +93,7 @@ def finish(
                 "verdict": rendered.verdict,
                 "recipe": sha256_hex(rendered.recipe),
                 "policy": str(claim.scoring_policy_id),
-                "scores": {
-                    s.scorer: {"value": _number(s.value), "verdict": s.verdict}
-                    for s in rendered.scores
-                },
+                "scores": {s.scorer: _score_facts(s) for s in rendered.scores},
             },
         )
         if act != "hold":
@@ -139,9 +138,7 @@ def end_if_cancelled(*, claim: Claim, now: datetime) -> bool:
     return True
 
 
-def resolve_hold(
-    *, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime
-) -> None:
+def resolve_hold(*, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime) -> None:
     """Decide on a held item: into review, or refused; the reason is kept sealed.
 
     Only the compliance stage may, and nobody who had a part in the image.
@@ -204,7 +201,7 @@ def resolve_hold(
 def end_without_image(
     item: JobItem, *, actor: Actor, act: str, failure: str, now: datetime
 ) -> None:
-    """Fail or cancel an item: its state, the refund and the ledger entry, in the caller's transaction."""
+    """Fail or cancel an item, with its refund and ledger entry, in the caller's transaction."""
     _move(item, act, {"lease_until": None, "finished_at": now, "failure": failure[:FAILURE_LENGTH]})
     quota.refund(item_id=item.id, now=now)
     ledger.append(
@@ -272,5 +269,7 @@ def _open_case(
     )
 
 
-def _number(value: float | None) -> str | None:
-    return None if value is None else repr(value)
+def _score_facts(score: ScoreRecord) -> dict[str, str]:
+    """Write a verdict, and its value unless the scorer gave none: the ledger has no null."""
+    value = {} if score.value is None else {"value": bodies.number_text(score.value)}
+    return {"verdict": score.verdict, **value}

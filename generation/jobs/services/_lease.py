@@ -1,6 +1,6 @@
 """Claim, heartbeat, progress: a lease with an epoch, timed by the database's clock alone."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -8,32 +8,15 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
 
-from generation.jobs import selectors
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim
-from generation.jobs.services._finish import end_without_image
 from generation.jobs.states import ItemState
 from generation.registry import selectors as registry
-from governance.kernel.actors import SYSTEM
-from governance.kernel.errors import DomainError
-from governance.sealing import services as sealing
 
 
-class PromptErased(DomainError):
-    """The requester's key was destroyed: the prompt can no longer be read, so nothing is made."""
-
-    code = "prompt_erased"
-    status = 409
-
-
-def claim(*, item_id: UUID, worker: str, now: datetime) -> Claim | None:
-    """Take the item if it waits, or if its holder's lease ran out; None if there is nothing to take.
-
-    `now` is for the record; whether the lease ran out, the database's clock says.
-    Raises: PromptErased if the requester's text can no longer be read; the item has failed then.
-    """
+def claim(*, item_id: UUID, worker: str) -> Claim | None:
+    """Take the item if it waits, or if its holder's lease ran out; else return None."""
     with transaction.atomic():
         rows = JobItem.objects.filter(
             Q(state=ItemState.QUEUED) | Q(state=ItemState.LEASED, lease_until__lt=Now()),
@@ -50,21 +33,14 @@ def claim(*, item_id: UUID, worker: str, now: datetime) -> Claim | None:
         item = locked.select_related("job").first()
         if item is None:
             return None
-        prompt = sealing.reveal(sealed=bytes(item.prompt), purpose=selectors.PROMPT)
-        if prompt is None:
-            end_without_image(item, actor=SYSTEM, act="fail", failure=_erased().detail, now=now)
-        else:
-            rows.update(
-                state=ItemState.LEASED,
-                epoch=F("epoch") + 1,
-                attempts=F("attempts") + 1,
-                lease_until=_lease_end(),
-                leased_by=worker,
-                steps_done=0,
-            )
-    if prompt is None:
-        # After the commit: the item has ended, with its refund and its entry.
-        raise _erased()
+        rows.update(
+            state=ItemState.LEASED,
+            epoch=F("epoch") + 1,
+            attempts=F("attempts") + 1,
+            lease_until=_lease_end(),
+            leased_by=worker,
+            steps_done=0,
+        )
     return Claim(
         item_id=item.id,
         epoch=item.epoch + 1,
@@ -75,7 +51,6 @@ def claim(*, item_id: UUID, worker: str, now: datetime) -> Claim | None:
         template_version_id=item.job.template_version_id,
         template_version_sha256=item.job.template_version_sha256,
         scoring_policy_id=item.job.scoring_policy_id,
-        prompt=prompt,
         prompt_sealed=bytes(item.prompt),
         negative_prompt=item.negative_prompt,
         seed=item.seed,
@@ -100,10 +75,6 @@ def heartbeat(*, item_id: UUID, epoch: int) -> bool:
 def report_progress(*, item_id: UUID, epoch: int, steps_done: int) -> None:
     """Show how far the rendering is; nothing happens if the lease is lost."""
     _held(item_id, epoch).update(steps_done=steps_done)
-
-
-def _erased() -> PromptErased:
-    return PromptErased(_("The person's texts were erased, so this image can no longer be made."))
 
 
 def _held(item_id: UUID, epoch: int) -> QuerySet[JobItem]:

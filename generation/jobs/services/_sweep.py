@@ -1,8 +1,10 @@
-"""The sweeper: hints that were lost are sent again, leases that ran out are taken back, poison ends."""
+"""The sweeper: lost hints are sent again, leases that ran out are taken back, poison ends."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -13,8 +15,11 @@ from generation.jobs.models import JobItem
 from generation.jobs.services._create import RENDER
 from generation.jobs.services._finish import end_without_image
 from generation.jobs.states import ITEM, ItemState
+from governance.kernel.actors import SYSTEM
 from governance.outbox import services as outbox
 from governance.tables.records import move
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +33,53 @@ class Swept:
 
 
 def sweep(*, now: datetime, limit: int = 200) -> Swept:
-    """Take back expired leases, end what was tried too often or is to be cancelled, hint what waits."""
-    requeued = failed = cancelled = hinted = 0
+    """Take back expired leases, end poison and what is to be cancelled, hint again what waits.
+
+    `now` is for the record; what is due, the database's clock says. An item that cannot be swept is
+    logged and holds up no other.
+    """
+    did: Counter[str] = Counter()
     expired = JobItem.objects.filter(state=ItemState.LEASED, lease_until__lt=Now())
-    for item_id in expired.values_list("pk", flat=True)[:limit]:
-        with transaction.atomic():
-            item = _take(expired.filter(pk=item_id))
-            if item is None:
-                continue
-            if item.cancel_requested_at is not None:
-                end_without_image(item, act="cancel", failure="", now=now)
-                cancelled += 1
-            elif item.attempts >= settings.ITEM_ATTEMPTS:
-                failure = _("The worker stopped %(count)s times while making this image.") % {
-                    "count": item.attempts
-                }
-                end_without_image(item, act="fail", failure=failure, now=now)
-                failed += 1
-            else:
-                move(item, ITEM.target("expire", item.state), lease_until=None, hinted_at=now)
-                outbox.wake(RENDER, queue=item.queue, item_id=str(item.id))
-                requeued += 1
-    long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
     waiting = JobItem.objects.filter(
-        Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago), state=ItemState.QUEUED
+        Q(hinted_at__isnull=True)
+        | Q(hinted_at__lt=Now() - timedelta(seconds=settings.HINT_AGAIN_S)),
+        state=ItemState.QUEUED,
     )
-    for item in waiting.order_by("hinted_at")[:limit]:
-        with transaction.atomic():
-            if waiting.filter(pk=item.pk).update(hinted_at=now):
-                outbox.wake(RENDER, queue=item.queue, item_id=str(item.id))
-                hinted += 1
-    return Swept(hinted=hinted, requeued=requeued, failed=failed, cancelled=cancelled)
+    for rows, order in ((expired, "lease_until"), (waiting, "hinted_at")):
+        for item_id in list(rows.order_by(order).values_list("pk", flat=True)[:limit]):
+            try:
+                with transaction.atomic():
+                    item = _take(rows.filter(pk=item_id))
+                    if item is not None:
+                        did[_sweep_item(item, now)] += 1
+            except Exception:
+                log.exception("Unable to sweep an item", item_id=str(item_id))
+    return Swept(
+        hinted=did["hint"], requeued=did["expire"], failed=did["fail"], cancelled=did["cancel"]
+    )
 
 
-def _take(rows: "QuerySet[JobItem]") -> JobItem | None:
+def _sweep_item(item: JobItem, now: datetime) -> str:
+    """Do what is due for one item and return the name of it."""
+    if item.cancel_requested_at is not None:
+        end_without_image(item, actor=SYSTEM, act="cancel", failure="", now=now)
+        return "cancel"
+    if item.attempts >= settings.ITEM_ATTEMPTS:
+        failure = _("The worker stopped %(count)s times while making this image.") % {
+            "count": item.attempts
+        }
+        end_without_image(item, actor=SYSTEM, act="fail", failure=failure, now=now)
+        return "fail"
+    outbox.wake(RENDER, queue=item.queue, item_id=str(item.id))
+    if item.state == ItemState.LEASED:
+        expire = ITEM.target("expire", item.state)
+        move(item, expire, lease_until=None, steps_done=0, hinted_at=Now())
+        return "expire"
+    JobItem.objects.filter(pk=item.pk).update(hinted_at=Now())
+    return "hint"
+
+
+def _take(rows: QuerySet[JobItem]) -> JobItem | None:
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     return rows.first()

@@ -43,3 +43,10 @@ class UsernameTaken(DomainError):
 
     code = "username_taken"
     status = 409
+
+
+class WrongPassword(DomainError):
+    """The password that was given as the present one is not."""
+
+    code = "wrong_password"
+    status = 403

@@ -56,6 +56,24 @@ def sign_in(request: HttpRequest, *, username: str, password: str, now: datetime
     return user.id
 
 
+def change_password(
+    request: HttpRequest, *, present_password: str, new_password: str, now: datetime
+) -> None:
+    """Give whoever is signed in a new password; this session goes on under a new id, others end.
+
+    Raises: InvalidInput, TooManyAttempts, WrongPassword; NotPermitted for a key.
+    """
+    user = services.change_password(
+        actor=actor_from_request(request),
+        present_password=present_password,
+        new_password=new_password,
+        address=request.META.get("REMOTE_ADDR", ""),
+        now=now,
+    )
+    auth.update_session_auth_hash(request, User.objects.get(pk=user.id))
+    log.info("Password changed", user_id=str(user.id))
+
+
 def sign_out(request: HttpRequest) -> None:
     """End the session; nothing happens where there is none."""
     auth.logout(request)

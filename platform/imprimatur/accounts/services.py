@@ -18,14 +18,15 @@ from django.utils.translation import ngettext
 from governance.kernel.actors import Actor
 from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.ids import uuid7
+from governance.kernel.lifecycle import StaleState
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import services as ledger
 from governance.ledger.events import Event
 from governance.policy import permits
 from governance.policy.permissions import Permission
-from governance.policy.predicates import Context, is_person
-from governance.policy.table import TABLE
+from governance.policy.predicates import Context
+from governance.policy.table import is_for_keys
 from governance.sealing import services as sealing
 from imprimatur.accounts import keys, selectors
 from imprimatur.accounts.errors import (
@@ -33,6 +34,7 @@ from imprimatur.accounts.errors import (
     AlreadyGranted,
     TooManyAttempts,
     UsernameTaken,
+    WrongPassword,
 )
 from imprimatur.accounts.models import ApiKey, Membership, SignInWindow, User
 from imprimatur.accounts.records import KeyRecord, MembershipRecord, UserRecord
@@ -111,6 +113,43 @@ def enable_user(*, actor: Actor, user_id: UUID, now: datetime) -> UserRecord:
         actor, Permission.ACCOUNTS_USER_ENABLE, Context(contributors=frozenset({user_id}))
     )
     return _switch(actor, user_id, now, is_active=True)
+
+
+def change_password(
+    *, actor: Actor, present_password: str, new_password: str, address: str, now: datetime
+) -> UserRecord:
+    """Give oneself a new password; every other session of the person ends, keys stay.
+
+    Tries are counted as sign-ins are, from `address`: call it outside a transaction, or a refusal
+    takes its count back. Raises: InvalidInput for a weak password, before anything is counted;
+    TooManyAttempts, WrongPassword, NotPermitted (also for a key).
+    """
+    permits.require(actor, Permission.ACCOUNTS_PASSWORD_CHANGE, Context(owner_id=actor.id))
+    user = _get(actor.id)
+    _require_good_password(user, new_password, "/new_password")
+    count_attempt(username=user.username, address=address, now=now)
+    if not user.check_password(present_password):
+        raise WrongPassword(
+            _("This is not your present password."), pointer="/present_password", rule="wrong"
+        )
+    if new_password == present_password:
+        raise InvalidInput(
+            _("The new password is the present one."), pointer="/new_password", rule="same"
+        )
+    was = user.password
+    user.set_password(new_password)
+    with transaction.atomic():
+        unchanged = User.objects.filter(pk=user.pk, password=was, is_active=True)
+        if unchanged.update(password=user.password) != 1:
+            raise StaleState(_("The password was changed elsewhere in this moment."))
+        forget_attempts(username=user.username, address=address)
+        ledger.append(
+            actor=actor,
+            event=Event.ACCOUNTS_PASSWORD_CHANGED,
+            subject=SubjectRef(kind="user", id=user.id),
+            now=now,
+        )
+    return selectors.user_record(user)
 
 
 def grant_role(
@@ -330,12 +369,7 @@ def _create(
     _require_text(person.name, "/name", _NAME_LENGTH)
     user = User(id=uuid7(), username=person.username, created_at=now)
     user.is_platform_admin = is_platform_admin
-    try:
-        validate_password(person.password, user)
-    except ValidationError as error:
-        raise InvalidInput(
-            " ".join(error.messages), pointer="/password", rule="password"
-        ) from error
+    _require_good_password(user, person.password, "/password")
     user.set_password(person.password)
     user.name = sealing.seal(person_id=user.id, text=person.name, purpose=selectors.NAME_PURPOSE)
     if person.email:
@@ -358,6 +392,13 @@ def _create(
         sealed={"name": user.name},
     )
     return selectors.user_record(user)
+
+
+def _require_good_password(user: User, password: str, pointer: str) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput(" ".join(error.messages), pointer=pointer, rule="password") from error
 
 
 def _sealed_email(user_id: UUID, email: str) -> bytes:
@@ -433,9 +474,9 @@ def _checked_scopes(scopes: Sequence[str]) -> list[str]:
                 pointer=pointer,
                 rule="enum",
             )
-        if all(is_person in clause for clause in TABLE[known[scope]]):
+        if not is_for_keys(known[scope]):
             raise InvalidInput(
-                _("%(scope)s needs a person who is signed in; no key can have it.")
+                _("%(scope)s is for people who are signed in; no key can have it.")
                 % {"scope": scope},
                 pointer=pointer,
                 rule="person",

@@ -44,6 +44,7 @@ _MEANINGS = {
     404: "Nothing by that name exists, or you may not see it.",
     405: "The address does not have this method.",
     409: "The thing is in a state that does not allow it.",
+    410: "It was withdrawn, for good.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "A rule refuses it, or the Idempotency-Key was used for another request.",

@@ -5,8 +5,12 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imprimatur.config.settings.base")
-application = get_asgi_application()
+_django = get_asgi_application()
+
+from django.conf import settings  # noqa: E402  needs the settings named
 
 from imprimatur.config import start  # noqa: E402  needs the applications loaded
+from imprimatur.config.limits import BodyLimit  # noqa: E402  needs the applications loaded
 
+application = BodyLimit(_django, limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 start.require_sound()

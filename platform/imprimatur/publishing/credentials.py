@@ -1,4 +1,4 @@
-"""Credentials of destinations: files in the publisher's own folder, found by name, by nobody else."""
+"""Credentials of destinations: files in the publisher's own folder, which nobody else reads."""
 
 import json
 import re

@@ -21,7 +21,7 @@ class Withdrawn(DomainError):
     """The release was withdrawn: nothing of it goes out again."""
 
     code = "release_withdrawn"
-    status = 409
+    status = 410
 
 
 class CredentialMissing(DomainError):

@@ -1,4 +1,4 @@
-"""The way out: only released bytes, only to an approved destination, only with a receipt of them."""
+"""The way out: only released bytes, only to an approved destination, with a receipt of those."""
 
 from governance.tables import guards
 
@@ -103,8 +103,7 @@ GUARDS = (
         "publishing_publication",
         event="UPDATE",
         condition=(
-            "NEW.state IN ('delivering', 'published') "
-            f"AND NEW.state <> OLD.state AND {_WITHDRAWN}"
+            f"NEW.state IN ('delivering', 'published') AND NEW.state <> OLD.state AND {_WITHDRAWN}"
         ),
         message="a withdrawn release is not delivered",
         lock=_RELEASE_LOCK,

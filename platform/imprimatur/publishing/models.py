@@ -1,4 +1,4 @@
-"""Destinations, publications and receipts; a destination names its credential, it never holds it."""
+"""Destinations, publications and receipts; a destination never holds its credential."""
 
 from django.db import models
 
@@ -69,7 +69,7 @@ class Publication(Record):
 
 
 class Receipt(Record):
-    """The proof of one delivery: where the bytes lie, and that they were read back and hashed there."""
+    """The proof of one delivery: where the bytes lie, and that they were read back there."""
 
     publication = models.OneToOneField(
         Publication, on_delete=models.PROTECT, related_name="receipt"

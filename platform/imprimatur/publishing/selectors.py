@@ -1,4 +1,4 @@
-"""Reads of destinations and publications, scoped to the actor's brands."""
+"""Reads of destinations, publications and released bytes, scoped to the actor's brands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from generation.assets import blobs
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
+from governance.release import selectors as releases
+from governance.release.records import ReleaseRecord
+from imprimatur.publishing.errors import Withdrawn
 from imprimatur.publishing.models import Destination, Publication
 
 
@@ -107,6 +111,27 @@ def list_publications(
     if after is not None:
         rows = rows.filter(pk__lt=after)
     return [publication_record(row) for row in rows.order_by("-pk")[:limit]]
+
+
+def get_released(actor: Actor, release_id: UUID) -> ReleaseRecord:
+    """Return a release whose bytes may go out now. Raises: NotFound, Withdrawn."""
+    release = releases.get_release(actor, release_id)
+    if release.withdrawn_at is not None:
+        raise Withdrawn(
+            _("This image was withdrawn, so it is not handed out again."),
+            release_id=str(release.id),
+        )
+    return release
+
+
+def read_released(actor: Actor, release_id: UUID) -> tuple[bytes, str, str]:
+    """Return a release's marked bytes, re-hashed as they are read, their media type and sha256.
+
+    Raises: NotFound, Withdrawn, BlobMissing, BlobCorrupt.
+    """
+    release = get_released(actor, release_id)
+    data = blobs.get(release.marked_sha256)
+    return data, release.media_type, release.marked_sha256
 
 
 def destination_record(row: Destination) -> DestinationRecord:

@@ -1,4 +1,4 @@
-"""Where the publisher starts: hints name a case or a publication; the gate decides, not the hint."""
+"""Where the publisher starts: a hint names a case or a publication, and the gate decides."""
 
 from uuid import UUID
 

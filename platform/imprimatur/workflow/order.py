@@ -17,13 +17,13 @@ from generation.jobs import services as jobs
 from generation.jobs.records import ItemOrder, JobRecord
 from generation.registry import selectors as registry
 from generation.registry.selectors import ProfileRecord
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json
 from governance.kernel.errors import DomainError, InvalidInput
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.policy.permissions import Permission
-from governance.policy.permits import require
+from governance.policy.permits import may, require
 from governance.policy.predicates import Context
 from governance.quota import errors as quota_errors
 from governance.refusals import services as refusals
@@ -32,6 +32,7 @@ from templates.brands import screening
 from templates.brands import selectors as brands
 from templates.prompts import compile as compiling
 from templates.prompts import selectors as prompts
+from templates.prompts.records import VersionRecord
 
 SEED_MAX = 2**53 - 1
 SIZE_STEP_PX = 16
@@ -89,16 +90,15 @@ def place(
     Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused or
     QuotaExceeded (exactly one Refusal is).
     """
-    version = prompts.released_version(actor, template_id)
-    require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=version.brand_id))
+    version = _orderable(actor, template_id)
     _check_key(idempotency_key)
     earlier = job_selectors.find_job_by_key(actor, idempotency_key)
     if earlier is not None:
-        return job_selectors.get_job(actor, earlier)
+        return _own(actor, earlier)
 
     model = _choose_profile(version.content, profile)
     size = _choose_size(version.content, width, height)
-    parameters = _parameters(version.content, model)
+    steps, guidance = _parameters(version.content)
     _check_count(variants)
     first_seed = _choose_seed(seed)
     compiled = compiling.compile_prompt(version.content, variables)
@@ -134,8 +134,8 @@ def place(
                         seed=(first_seed + index) % (SEED_MAX + 1),
                         width_px=size[0],
                         height_px=size[1],
-                        steps=parameters["steps"],
-                        guidance=parameters["guidance"],
+                        steps=steps,
+                        guidance=guidance,
                     )
                     for index in range(variants)
                 ],
@@ -146,11 +146,30 @@ def place(
         # A twin under the same key may have been faster, and have taken the last of the quota.
         twin = job_selectors.find_job_by_key(actor, idempotency_key)
         if twin is not None:
-            return job_selectors.get_job(actor, twin)
+            return _own(actor, twin)
         if isinstance(error, quota_errors.QuotaExceeded):
             _record_for_quota(actor, error, template, now)
         raise
-    return job_selectors.get_job(actor, job_id)
+    return _own(actor, job_id)
+
+
+def _orderable(actor: Actor, template_id: UUID) -> VersionRecord:
+    """Return what is ordered from; a key that orders needs no scope to read templates or orders.
+
+    Raises: NotFound, also for whoever may neither order nor see it; NothingReleased, NotPermitted.
+    """
+    context = Context(brand_id=prompts.get_template(SYSTEM, template_id).brand_id)
+    may_order = may(actor, Permission.GENERATION_JOB_CREATE, context)
+    version = prompts.released_version(SYSTEM if may_order else actor, template_id)
+    require(actor, Permission.GENERATION_JOB_CREATE, context)
+    return version
+
+
+def _own(actor: Actor, job_id: UUID) -> JobRecord:
+    """Return an order to whoever placed it. Raises: NotPermitted for a key of another brand."""
+    job = job_selectors.get_job(SYSTEM, job_id)
+    require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=job.brand_id))
+    return job
 
 
 def _refuse_for_rule(
@@ -281,19 +300,7 @@ def _choose_size(
     return (int(width or 0), int(height or 0))
 
 
-def _parameters(content: Mapping[str, Any], model: ProfileRecord) -> dict[str, Any]:
-    """Return the profile's defaults, held inside the ranges that the template allows."""
-    chosen = {
-        "steps": int(model.parameters["steps"]),
-        "guidance": float(model.parameters["guidance"]),
-    }
-    for name, value in chosen.items():
-        allowed = content.get("parameters", {}).get(name)
-        if allowed and not allowed["minimum"] <= value <= allowed["maximum"]:
-            raise InvalidInput(
-                _("The model profile's %(name)s lies outside what this template allows.")
-                % {"name": name},
-                pointer="/profile",
-                rule="range",
-            )
-    return chosen
+def _parameters(content: Mapping[str, Any]) -> tuple[int, float]:
+    """Return the steps and the guidance that the template's reviewers approved as its defaults."""
+    chosen = content["parameters"]
+    return int(chosen["steps"]["default"]), float(chosen["guidance"]["default"])

@@ -3,9 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
-from django.utils.http import parse_etags, quote_etag
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,6 +11,7 @@ from rest_framework.response import Response
 
 from generation.assets import selectors as assets
 from governance.policy.permissions import Permission
+from imprimatur.api import images
 from imprimatur.api.endpoints import BYTES, Endpoint, operation
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.v1.publications import (
@@ -21,8 +20,6 @@ from imprimatur.api.v1.publications import (
     accepted,
 )
 from imprimatur.publishing import services as publishing
-
-_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 
 @extend_schema_serializer(component_name="Score")
@@ -82,29 +79,22 @@ class AssetImage(Endpoint):
         needs=Permission.GENERATION_ASSET_READ,
         gives=BYTES,
         media_type="image/*",
-        refuses=[404],
-        headers={"ETag": "The bytes' SHA-256, quoted.", "Content-Disposition": "A neutral name."},
+        refuses=[404, 409],
+        headers=images.HEADERS,
         description="The bytes that a review decides about, re-hashed as they are read. With "
-        "`If-None-Match` and the same SHA-256, the answer is 304.",
+        "`If-None-Match` and the same SHA-256, the answer is 304. A key reads no drafts: for it "
+        "this is 404, and `GET /releases/{release_id}/image` has what was released.",
     )
     def get(self, request: Request, asset_id: UUID) -> HttpResponseBase:
         """Answer the bytes; access is checked before the ETag is compared."""
         asset = assets.get_asset(self.actor, asset_id)
-        etag = quote_etag(asset.sha256)
-        seen = parse_etags(request.headers.get("If-None-Match", ""))
-        answer: HttpResponseBase
-        if etag in seen or "*" in seen:
-            answer = HttpResponseNotModified()
-        else:
-            data, media_type = assets.read_bytes(self.actor, asset_id)
-            answer = HttpResponse(data, content_type=media_type)
-            suffix = _SUFFIXES.get(media_type, "bin")
-            answer.headers["Content-Disposition"] = f'inline; filename="{asset.id}.{suffix}"'
-        answer.headers["ETag"] = etag
-        answer.headers["Cache-Control"] = "private, no-cache"
-        answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
+        return images.answer(
+            request,
+            name=asset.id,
+            sha256=asset.sha256,
+            media_type=asset.media_type,
+            read=lambda: assets.read_bytes(self.actor, asset_id)[0],
+        )
 
 
 class AssetPublications(Endpoint):
@@ -118,7 +108,7 @@ class AssetPublications(Endpoint):
         gives=PublicationOutput,
         status=202,
         creates=True,
-        refuses=[404],
+        refuses=[404, 410],
         headers={"Location": "Where to watch the publication."},
         description="Without a release the answer is 409 `not_released`, and the attempt leaves a "
         "refusal on record.",

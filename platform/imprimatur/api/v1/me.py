@@ -1,14 +1,17 @@
-"""Whoever asks: name, roles per brand, and for a key what it is limited to."""
+"""Whoever asks: name, roles per brand, what a key is limited to, and one's own password."""
 
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance.kernel import clock
 from governance.kernel.actors import ActorKind
+from governance.policy.permissions import Permission
+from imprimatur.accounts import people
 from imprimatur.accounts import selectors as accounts
 from imprimatur.api.endpoints import SIGNED_IN, Endpoint, operation
-from imprimatur.api.fields import ROLES
+from imprimatur.api.fields import ROLES, Input, Text
 
 
 class HeldRoles(serializers.Serializer):
@@ -38,6 +41,14 @@ class MeOutput(serializers.Serializer):
     key_id = serializers.UUIDField(allow_null=True)
 
 
+@extend_schema_serializer(component_name="NewPassword")
+class PasswordInput(Input):
+    """The password that holds now, and the one that shall."""
+
+    present_password = Text(max_length=1024, write_only=True)
+    new_password = Text(max_length=1024, write_only=True)
+
+
 class Me(Endpoint):
     """Whoever asks."""
 
@@ -58,3 +69,23 @@ class Me(Endpoint):
             "key_id": actor.key_id,
         }
         return Response(MeOutput(facts).data)
+
+
+class MyPassword(Endpoint):
+    """One's own password."""
+
+    @operation(
+        "change_password",
+        "Change one's own password",
+        needs=Permission.ACCOUNTS_PASSWORD_CHANGE,
+        takes=PasswordInput,
+        status=204,
+        refuses=[409, 429],
+        description="For a person who is signed in, never a key. Every other session of theirs "
+        "ends; keys stay until they are revoked. Tries count as sign-ins do.",
+    )
+    def post(self, request: Request) -> Response:
+        """Change the password of whoever asks."""
+        wanted = self.parsed(PasswordInput)
+        people.change_password(request._request, now=clock.now(), **wanted)  # noqa: SLF001
+        return Response(status=204)

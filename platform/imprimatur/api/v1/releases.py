@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -12,7 +13,8 @@ from rest_framework.response import Response
 
 from governance.policy.permissions import Permission
 from governance.release import selectors as releases
-from imprimatur.api.endpoints import Endpoint, operation, page_of
+from imprimatur.api import images
+from imprimatur.api.endpoints import BYTES, Endpoint, operation, page_of
 from imprimatur.api.fields import Filters, Identity
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.v1.publications import (
@@ -20,6 +22,7 @@ from imprimatur.api.v1.publications import (
     PublicationOutput,
     accepted,
 )
+from imprimatur.publishing import selectors as publications
 from imprimatur.publishing import services as publishing
 
 
@@ -82,6 +85,33 @@ class ReleaseDetail(Endpoint):
         return Response(ReleaseOutput(releases.get_release(self.actor, release_id)).data)
 
 
+class ReleaseImage(Endpoint):
+    """One release's bytes."""
+
+    @operation(
+        "get_release_image",
+        "Get a released image's bytes, with their marks",
+        needs=Permission.PUBLISHING_RELEASE_READ,
+        gives=BYTES,
+        media_type="image/*",
+        refuses=[404, 409, 410],
+        headers=images.HEADERS,
+        description="The marked bytes that the passport is about, re-hashed as they are read. With "
+        "`If-None-Match` and the same SHA-256, the answer is 304. Once the release is withdrawn, "
+        "it is 410 `release_withdrawn`.",
+    )
+    def get(self, request: Request, release_id: UUID) -> HttpResponseBase:
+        """Answer the bytes; access and withdrawal are checked before the ETag is compared."""
+        release = publications.get_released(self.actor, release_id)
+        return images.answer(
+            request,
+            name=release.id,
+            sha256=release.marked_sha256,
+            media_type=release.media_type,
+            read=lambda: publications.read_released(self.actor, release_id)[0],
+        )
+
+
 class ReleasePassport(Endpoint):
     """One release's passport."""
 
@@ -120,7 +150,7 @@ class ReleasePublications(Endpoint):
         gives=PublicationOutput,
         status=202,
         creates=True,
-        refuses=[404],
+        refuses=[404, 410],
         headers={"Location": "Where to watch the publication."},
     )
     def post(self, _request: Request, release_id: UUID) -> Response:

@@ -23,6 +23,7 @@ from imprimatur.api.v1 import (
 urlpatterns: list[URLPattern] = [
     path("session", session.Session.as_view(), name="session"),
     path("me", me.Me.as_view(), name="me"),
+    path("me/password", me.MyPassword.as_view(), name="my-password"),
     path("users", users.UserList.as_view(), name="users"),
     path("users/<uuid:user_id>", users.UserDetail.as_view(), name="user"),
     path("users/<uuid:user_id>/roles", users.UserRoles.as_view(), name="user-roles"),
@@ -55,6 +56,7 @@ urlpatterns: list[URLPattern] = [
     path("cases/<uuid:case_id>/decisions", cases.CaseDecisions.as_view(), name="case-decisions"),
     path("releases", releases.ReleaseList.as_view(), name="releases"),
     path("releases/<uuid:release_id>", releases.ReleaseDetail.as_view(), name="release"),
+    path("releases/<uuid:release_id>/image", releases.ReleaseImage.as_view(), name="release-image"),
     path(
         "releases/<uuid:release_id>/passport",
         releases.ReleasePassport.as_view(),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import UUID
 
 from django.apps import apps
@@ -27,6 +29,7 @@ from governance.ledger import services as ledger
 from governance.ledger import verifier
 from governance.tables import guards
 from imprimatur.config.celery import app
+from imprimatur.config.demo import bucket
 from imprimatur.config.demo.client import Person
 from imprimatur.config.demo.running import wait_for
 from imprimatur.config.demo.seed import Seeded
@@ -256,12 +259,10 @@ def _publish(marta: Person, releases: list[dict[str, Any]], seeded: Seeded, repo
             return found if found["state"] == "published" else None
 
         found = wait_for("the publication", arrived, RELEASE_S)
-        if slug == "folder":
-            path = Path(found["location"].removeprefix("file://"))
-            _check(
-                sha256_hex(path.read_bytes()) == found["marked_sha256"],
-                "the published file has the marked sha256",
-            )
+        _check(
+            sha256_hex(_fetch(found["location"])) == found["marked_sha256"],
+            f"what lies at {found['location']} has the marked sha256",
+        )
         published.append(found)
         report.say("5 published", f"{found['marked_sha256'][:12]}… to {slug}: {found['location']}")
     report.facts["releases"] = [
@@ -270,13 +271,25 @@ def _publish(marta: Person, releases: list[dict[str, Any]], seeded: Seeded, repo
             "reviewed_sha256": release["reviewed_sha256"],
             "marked_sha256": release["marked_sha256"],
             "publications": [
-                {"id": p["id"], "destination": p["destination_slug"], "state": p["state"]}
+                {
+                    "id": p["id"],
+                    "destination": p["destination_slug"],
+                    "state": p["state"],
+                    "location": p["location"],
+                }
                 for p in published
                 if p["release_id"] == release["id"]
             ],
         }
         for release in releases
     ]
+
+
+def _fetch(location: str) -> bytes:
+    """Return what lies at a destination, by a way that is not the publisher's."""
+    if location.startswith("s3://"):
+        return bucket.read(location)
+    return Path(url2pathname(urlsplit(location).path)).read_bytes()
 
 
 def _attack(

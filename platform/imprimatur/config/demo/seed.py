@@ -30,6 +30,7 @@ from governance.review.records import StageSpec
 from imprimatur.accounts import selectors as people
 from imprimatur.accounts import services as accounts
 from imprimatur.accounts.services import NewPerson
+from imprimatur.config.demo import bucket
 from imprimatur.publishing import selectors as publishing_selectors
 from imprimatur.publishing import services as publishing
 from templates.brands import selectors as brand_selectors
@@ -307,15 +308,8 @@ def _destinations(
         "folder": ("Shared folder", {"path": str(folder)}, "")
     }
     if settings.DEMO_S3_ENDPOINT:
-        wanted["s3"] = (
-            "Asset bucket",
-            {
-                "bucket": settings.DEMO_S3_BUCKET,
-                "region": "us-east-1",
-                "endpoint_url": settings.DEMO_S3_ENDPOINT,
-            },
-            "demo-s3",
-        )
+        bucket.make()
+        wanted["s3"] = ("Asset bucket", bucket.config(), bucket.CREDENTIAL)
     present = {
         d.slug: d.id
         for d in publishing_selectors.list_destinations(

@@ -193,6 +193,10 @@ DESTINATION_ROOTS = [
 DEMO_S3_ENDPOINT = env_str("DEMO_S3_ENDPOINT", "")
 # The bucket there.
 DEMO_S3_BUCKET = env_str("DEMO_S3_BUCKET", "imprimatur-demo")
+# The key with which the demo reaches that service; `keys` writes it to the publisher's folder.
+DEMO_S3_ACCESS_KEY = env_secret("DEMO_S3_ACCESS_KEY", "")
+# The secret of that key.
+DEMO_S3_SECRET_KEY = env_secret("DEMO_S3_SECRET_KEY", "")
 
 # Seconds that a worker holds an item without a sign of life before another may take it.
 LEASE_S = env_int("LEASE_S", 60)

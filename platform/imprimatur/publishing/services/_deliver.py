@@ -1,8 +1,7 @@
-"""Deliver a publication: lease it, send the bytes, read them back there, then one fenced receipt."""
+"""Deliver a publication: lease it, send the bytes, read them back, then one fenced receipt."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NoReturn
 from uuid import UUID
 
 import structlog
@@ -110,14 +109,14 @@ def _send_and_record(lease: _Lease, now: datetime) -> bool:
     key = f"{release.brand_id}/{_name(release)}"
     if release.withdrawn_at is not None:
         # A publisher that was killed may have sent the bytes before the withdrawal came.
-        _take_back(destination, key)
+        raise _taken_back(destination, key)
     delivered = _send(destination, key, release)
     try:
         return _record(lease, key, delivered, now)
-    except IntegrityError:
+    except IntegrityError as refused:
         if not releases.is_withdrawn(release.id):
             raise
-    _take_back(destination, key)
+        raise _taken_back(destination, key) from refused
 
 
 def _connect(publication: Publication) -> Destination:
@@ -127,12 +126,8 @@ def _connect(publication: Publication) -> Destination:
         or target.retired_at is not None
         or not is_below_roots(target.kind, target.config)
     ):
-        raise DestinationClosed(
-            _("The destination was closed after this publication was ordered.")
-        )
-    return registry.connect(
-        target.kind, target.config, credentials.resolve(target.credential_ref)
-    )
+        raise DestinationClosed(_("The destination was closed after this publication was ordered."))
+    return registry.connect(target.kind, target.config, credentials.resolve(target.credential_ref))
 
 
 def _name(release: ReleaseRecord) -> str:
@@ -166,10 +161,10 @@ def _send(destination: Destination, key: str, release: ReleaseRecord) -> Deliver
     return delivered
 
 
-def _take_back(destination: Destination, key: str) -> NoReturn:
-    """Take away what a withdrawn release may have left there. Raises: Withdrawn, once it is gone."""
+def _taken_back(destination: Destination, key: str) -> Withdrawn:
+    """Take away what a withdrawn release may have left there; return the error that says so."""
     destination.remove(key)
-    raise Withdrawn(_("The image was withdrawn while it was being delivered; it was taken away."))
+    return Withdrawn(_("The image was withdrawn while it was being delivered; it was taken away."))
 
 
 def _lease(publication_id: UUID) -> _Lease | None:

@@ -1,14 +1,15 @@
-"""Release what was approved: proof first, then marks, read back, and the passport, in one record."""
+"""Release what was approved: proof first, then marks that read back, then record and passport."""
 
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 import imprimatur
@@ -20,8 +21,9 @@ from generation.jobs import selectors as jobs
 from generation.jobs.records import OrderFacts
 from governance.kernel.actors import SYSTEM
 from governance.kernel.digests import sha256_hex
-from governance.kernel.errors import NotFound
+from governance.kernel.errors import DomainError, NotFound
 from governance.kernel.ids import uuid7
+from governance.kernel.lifecycle import IllegalTransition
 from governance.ledger import selectors as ledger
 from governance.marking import marks
 from governance.marking.claims import (
@@ -36,6 +38,7 @@ from governance.passport import document, facts
 from governance.policy.permissions import Permission
 from governance.policy.permits import require
 from governance.policy.predicates import Context
+from governance.refusals import selectors as refusals_reads
 from governance.refusals import services as refusals
 from governance.release import selectors as releases
 from governance.release import services as release_services
@@ -47,15 +50,27 @@ from templates.prompts import selectors as prompts
 
 RELEASE = "publishing.release"
 RETENTION_RELEASED = "released"
+# What failed while marking is rarely well again within the seconds that a checkpoint takes.
+PAUSE_AFTER_FAILURE = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is about to be released: marked bytes that are stored, and their passport."""
+
+    release_id: UUID
+    marked: marks.Marked
+    passport: bytes
 
 
 def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
     """Release the bytes that the case approved; None while its approval awaits a checkpoint.
 
-    Acting twice releases once. Raises: NotApproved, and records a Refusal at the gate, if the
-    case has no standing approval; MarkingIncomplete or BlobCorrupt, and then nothing is released.
+    Acting twice releases once. Raises: NotFound; NotApproved, with a Refusal at the gate, if the
+    case has no standing approval; whatever keeps the bytes from being marked completely, also with
+    a Refusal: then nothing is released, and the sweeper asks again after a pause.
     """
     require(SYSTEM, Permission.PUBLISHING_RELEASE_CREATE, Context())
     case = review.get_case(SYSTEM, case_id)
@@ -66,10 +81,22 @@ def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
     if ledger.is_covered(approval.entry_id) is None:
         log.info("Waiting for a checkpoint", case_id=str(case_id))
         return None
+    try:
+        prepared = _prepare(case, approval, now)
+    except Exception as error:
+        release_services.put_off(approval_id=approval.id, until=now + PAUSE_AFTER_FAILURE)
+        if isinstance(error, DomainError):
+            _refuse_once(case, error, now)
+        raise
+    return _record(case, approval, prepared, now)
+
+
+def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prepared:
+    """Mark the reviewed bytes, read the marks back, store the result, and write the passport."""
     evidence = ledger.get_evidence(approval.entry_id)
     asset = assets.find_by_subject(approval.subject_id)
     if asset is None:
-        raise NotFound(_("The approved subject is not an image."), case_id=str(case_id))
+        raise NotFound(_("The approved subject is not an image."), case_id=str(case.id))
     reviewed = blobs.get(approval.sha256)
     order = jobs.get_order_facts(asset.item_id)
     recipe = json.loads(asset.recipe)
@@ -129,7 +156,7 @@ def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
                 compiled_sealed=order.prompt_sealed,
                 variables_sealed=order.variables_sealed,
             ),
-            recipe=_recipe_facts(recipe, order),
+            recipe=_recipe_facts(recipe),
             order=facts.OrderFacts(
                 job_id=order.job_id,
                 item_id=order.item_id,
@@ -163,25 +190,41 @@ def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
             ),
         )
     )
-    with transaction.atomic():
-        asset_services.keep_blob(
-            sha256=marked.sha256,
-            size_bytes=len(marked.data),
-            media_type=asset.media_type,
-            retention=RETENTION_RELEASED,
-            now=now,
-        )
-        release = release_services.record_release(
-            actor=SYSTEM,
-            release_id=release_id,
-            approval_id=approval.id,
-            marked_sha256=marked.sha256,
-            media_type=asset.media_type,
-            marking_profile=marked.profile,
-            passport=passport,
-            now=now,
-        )
-    log.info("Released", release_id=str(release.id), case_id=str(case_id))
+    return _Prepared(release_id, marked, passport)
+
+
+def _record(
+    case: CaseRecord, approval: ApprovalRecord, prepared: _Prepared, now: datetime
+) -> ReleaseRecord:
+    marked = prepared.marked
+    try:
+        with transaction.atomic():
+            asset_services.keep_blob(
+                sha256=marked.sha256,
+                size_bytes=len(marked.data),
+                media_type=marked.media_type,
+                retention=RETENTION_RELEASED,
+                now=now,
+            )
+            release = release_services.record_release(
+                actor=SYSTEM,
+                release_id=prepared.release_id,
+                approval_id=approval.id,
+                marked_sha256=marked.sha256,
+                media_type=marked.media_type,
+                marking_profile=marked.profile,
+                passport=prepared.passport,
+                now=now,
+            )
+    except (release_services.ReleaseDiffers, IllegalTransition, IntegrityError):
+        # Somebody moved first, while we were marking: another publisher released these bytes
+        # under its own signature, or the case was voided.
+        earlier = releases.find_release(approval_id=approval.id)
+        if earlier is not None:
+            return earlier
+        _approval_of(review.get_case(SYSTEM, case.id), now)
+        raise
+    log.info("Released", release_id=str(release.id), case_id=str(case.id))
     return release
 
 
@@ -190,18 +233,29 @@ def _approval_of(case: CaseRecord, now: datetime) -> ApprovalRecord:
     if approval is not None and approval.case_id == case.id:
         return approval
     reason = _("The case has no standing approval of these bytes, so nothing of it is released.")
-    with transaction.atomic():
-        refusals.record(
-            actor=SYSTEM,
-            brand_id=case.brand_id,
-            stage="gate",
-            category="not_approved",
-            reason=reason,
-            requester_id=case.requested_by,
-            subject=case.subject,
-            now=now,
-        )
+    _refuse(case, NotApproved.code, reason, now)
     raise NotApproved(reason, case_id=str(case.id), state=case.state)
+
+
+def _refuse_once(case: CaseRecord, error: DomainError, now: datetime) -> None:
+    """Record why an approved image is not released; the same failure again is told once."""
+    latest = refusals_reads.find_by_subject(case.subject.id)
+    if latest is None or latest.category != error.code:
+        reason = _("The approved image could not be released: %(why)s") % {"why": error.detail}
+        _refuse(case, error.code, reason[: refusals.LONGEST_REASON], now)
+
+
+def _refuse(case: CaseRecord, category: str, reason: str, now: datetime) -> None:
+    refusals.record(
+        actor=SYSTEM,
+        brand_id=case.brand_id,
+        stage="gate",
+        category=category,
+        reason=reason,
+        requester_id=case.requested_by,
+        subject=case.subject,
+        now=now,
+    )
 
 
 def _policy_version(case: CaseRecord) -> str:
@@ -230,7 +284,7 @@ def _template_facts(order: OrderFacts) -> facts.TemplateFacts:
     )
 
 
-def _recipe_facts(recipe: dict[str, Any], order: OrderFacts) -> facts.RecipeFacts:
+def _recipe_facts(recipe: dict[str, Any]) -> facts.RecipeFacts:
     told = recipe["facts"]
     profile = recipe["profile"]
     return facts.RecipeFacts(
@@ -267,9 +321,7 @@ def _score_facts(asset: AssetRecord, *, is_calibrated: bool) -> tuple[facts.Scor
     )
 
 
-def _decision_facts(
-    case: CaseRecord, approval: ApprovalRecord
-) -> tuple[facts.DecisionFacts, ...]:
+def _decision_facts(case: CaseRecord, approval: ApprovalRecord) -> tuple[facts.DecisionFacts, ...]:
     return tuple(
         facts.DecisionFacts(
             id=decision.id,

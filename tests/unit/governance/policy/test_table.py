@@ -35,6 +35,7 @@ accounts:key:create              · · · · · · · · · | + +
 accounts:key:revoke              · · · · · · + · · | + +
 accounts:membership:grant        · · · · · · + · · | · ·
 accounts:membership:revoke       · · · · · · + · · | · ·
+accounts:password:change         · · · · · · · · · | + +
 accounts:platform:bootstrap      · · · · · · · + · | · ·
 accounts:user:create             · · · · · · + · · | · ·
 accounts:user:disable            · · · · · · + · · | · ·
@@ -174,6 +175,34 @@ class TestKeys:
         for permission in Permission:
             if permission.value.endswith((":approve", ":decide", ":grant", ":withdraw", ":void")):
                 assert not may(key, permission, context), permission
+
+
+    def test_no_key_reads_a_draft(self) -> None:
+        everything = {BRAND: frozenset(Role)}
+        scopes = frozenset(p.value for p in Permission)
+        key = Actor(ME, ActorKind.INTEGRATION, everything, is_platform_admin=True, scopes=scopes)
+        context = Context(brand_id=BRAND, owner_id=ME)
+        assert not may(key, Permission.GENERATION_ASSET_READ, context)
+        assert may(key, Permission.PUBLISHING_RELEASE_READ, context)
+
+    def test_a_key_can_have_these_scopes_and_no_other(self) -> None:
+        assert [p.value for p in Permission if table.is_for_keys(p)] == [
+            "accounts:user:read",
+            "brands:brand:read",
+            "generation:job:cancel",
+            "generation:job:create",
+            "generation:job:read",
+            "ledger:entry:read",
+            "prompts:template:read",
+            "publishing:destination:read",
+            "publishing:publication:create",
+            "publishing:publication:read",
+            "publishing:release:read",
+            "quota:account:read",
+            "refusals:refusal:read",
+            "registry:profile:read",
+            "review:case:read",
+        ]
 
 
 class TestAnswers:

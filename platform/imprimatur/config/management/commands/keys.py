@@ -12,12 +12,13 @@ from governance.ledger.keys import KEY_FILE, PUBLIC_FILE, make_checkpoint_key
 from governance.marking.authority import make_development_authority
 from governance.marking.signing import ANCHORS_NAME, LEAF_KEY_NAME
 from governance.sealing.keys import make_sealing_key
+from imprimatur.config.demo import bucket
 
 LEDGER_PUBLIC_NAME = "ledger.vkey"
 
 
 class Command(BaseCommand):
-    """Makes keys; one that is there is left alone."""
+    """Makes missing keys; the demo's S3 credential alone follows the settings."""
 
     help = (
         "Make the missing keys: sealing key, checkpoint key (relay), development C2PA authority "
@@ -42,6 +43,9 @@ class Command(BaseCommand):
         if not (publisher / LEAF_KEY_NAME).exists():
             make_development_authority(publisher, now=now())
             self.stdout.write(f"development C2PA authority: {publisher}; its root key was not kept")
+        credential = bucket.write_credential()
+        if credential is not None:
+            self.stdout.write(f"credential of the demo's S3 destination: {credential}")
         _show(relay / PUBLIC_FILE, public / LEDGER_PUBLIC_NAME)
         _show(publisher / ANCHORS_NAME, public / ANCHORS_NAME)
 

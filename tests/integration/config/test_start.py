@@ -1,0 +1,166 @@
+"""The start: a process that finds the installation unsound says what is wrong and ends."""
+
+import runpy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery.signals import worker_init
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from imprimatur.config import celery, start
+
+from governance.ledger import guards as ledger_guards
+from governance.policy import table
+from governance.policy.permissions import Permission
+from governance.tables import grants, guards
+from tests import databases
+
+GUARD = next(g for g in ledger_guards.GUARDS if g.makes_append_only)
+
+
+def run(statement: str) -> None:
+    with databases.as_owner(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def first_piece() -> guards.Piece:
+    return GUARD.pieces(connection.vendor)[0]
+
+
+@pytest.fixture
+def _repaired(transactional_db: None) -> Iterator[None]:
+    yield
+    with databases.as_owner():
+        guards.install(connection)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Collect what a refused start says."""
+    said: list[dict[str, Any]] = []
+
+    class Log:
+        def error(self, event: str, **facts: Any) -> None:
+            said.append({"event": event, **facts})
+
+        def exception(self, event: str) -> None:
+            said.append({"event": event})
+
+    monkeypatch.setattr(start, "log", Log())
+    return said
+
+
+def refused(told: list[dict[str, Any]], check: str, naming: str) -> bool:
+    with pytest.raises(SystemExit) as caught:
+        start.require_sound()
+    assert caught.value.code == 1
+    return any(line["check"] == check and naming in line["reason"] for line in told)
+
+
+class TestASoundInstallation:
+    @pytest.mark.django_db
+    def test_starts_and_says_nothing(self, told: list[dict[str, Any]]) -> None:
+        start.require_sound()
+        assert told == []
+
+
+class TestACheckThatCannotBeMade:
+    @pytest.mark.django_db
+    def test_is_no_start_even_where_celery_would_go_on(
+        self, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_connection: object) -> list[str]:
+            raise OperationalError("the database does not answer")
+
+        monkeypatch.setattr(guards, "missing", fail)
+        assert celery.app.main == "imprimatur"
+        with pytest.raises(SystemExit):
+            worker_init.send(sender=None)
+        assert told == [{"event": "Unable to check the installation"}]
+
+
+@pytest.mark.usefixtures("_repaired")
+class TestAGuard:
+    def test_that_is_missing_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        piece = first_piece()
+        run(piece.drop)
+        assert refused(told, "imprimatur.E002", piece.name)
+        with databases.as_owner():
+            guards.install(connection)
+        start.require_sound()
+
+    def test_that_was_altered_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        piece = first_piece()
+        if connection.vendor == "sqlite":
+            run(piece.drop)
+            run(piece.create.replace("WHEN (1)", "WHEN (0)"))
+        else:
+            run(
+                f"CREATE OR REPLACE FUNCTION {piece.name}_fn() RETURNS trigger LANGUAGE plpgsql "
+                "SET search_path = public, pg_temp AS $f$BEGIN RETURN NEW; END$f$"
+            )
+        assert refused(told, "imprimatur.E002", piece.name)
+
+    @pytest.mark.postgresql
+    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
+    def test_that_was_switched_off_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        piece = first_piece()
+        run(f"ALTER TABLE {piece.table} DISABLE TRIGGER {piece.name}")
+        try:
+            assert refused(told, "imprimatur.E002", piece.name)
+        finally:
+            run(f"ALTER TABLE {piece.table} ENABLE TRIGGER {piece.name}")
+
+    def test_that_is_missing_stops_the_worker_the_relay_and_the_web(
+        self, told: list[dict[str, Any]]
+    ) -> None:
+        run(first_piece().drop)
+        assert celery.app.main == "imprimatur"
+        starts: list[Callable[[], object]] = [
+            lambda: worker_init.send(sender=None),
+            lambda: call_command("relay"),
+            lambda: runpy.run_module("imprimatur.config.asgi"),
+            lambda: runpy.run_module("imprimatur.config.wsgi"),
+        ]
+        for begin in starts:
+            told.clear()
+            with pytest.raises(SystemExit):
+                begin()
+            assert [line["check"] for line in told] == ["imprimatur.E002"]
+
+
+class TestTheOwnersRole:
+    @pytest.mark.postgresql
+    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
+    @pytest.mark.usefixtures("transactional_db")
+    def test_is_no_start(self, told: list[dict[str, Any]], settings: Any) -> None:
+        settings.REFUSE_OWNER_ROLE = True
+        start.require_sound()
+        with databases.as_owner():
+            assert refused(told, "imprimatur.E003", "ledger_entry")
+
+    @pytest.mark.django_db
+    def test_is_refused_by_the_settings_of_production(
+        self, told: list[dict[str, Any]], settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(grants, "owned_evidence", lambda _connection: ["ledger_entry"])
+        settings.REFUSE_OWNER_ROLE = False
+        start.require_sound()
+        settings.REFUSE_OWNER_ROLE = True
+        assert refused(told, "imprimatur.E003", "ledger_entry")
+
+
+class TestThePermissionTable:
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("rule", [None, (), ((),)])
+    def test_with_a_gap_is_no_start(
+        self, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, rule: Any
+    ) -> None:
+        changed = dict(table.TABLE)
+        if rule is None:
+            changed.pop(Permission.REVIEW_CASE_DECIDE)
+        else:
+            changed[Permission.REVIEW_CASE_DECIDE] = rule
+        monkeypatch.setattr(table, "TABLE", changed)
+        assert refused(told, "imprimatur.E001", str(Permission.REVIEW_CASE_DECIDE))
