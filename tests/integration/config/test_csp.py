@@ -10,6 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from imprimatur.config import csp
 
 pytestmark = pytest.mark.django_db
+# The API's reading room is somebody else's page: it sets styles inline, and may do that alone.
+ALLOWED = {"/api/v1/docs": "style-src 'self' 'unsafe-inline'"}
 ARGUMENTS = {"uuid": str(uuid4()), "str": "x", "slug": "x", "int": "1", "path": "x"}
 
 
@@ -51,7 +53,7 @@ class TestThePolicy:
                 answer = getattr(client, method)(path)
                 policy = answer.headers.get("Content-Security-Policy", "")
                 assert "default-src 'none'" in policy, (method, path, policy)
-                assert "unsafe" not in policy, (method, path)
+                assert "unsafe" not in policy.replace(ALLOWED.get(path, "-"), ""), (method, path)
 
     def test_is_on_what_is_not_there_and_on_what_failed(
         self, client: Client, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,8 @@
 """The demo's seed: run again it adds nothing, and its people can sign in."""
 
 import json
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,9 @@ from django.core.management import call_command
 from imprimatur.accounts import selectors as people
 from imprimatur.config.demo import seed
 
+from generation.packs import manifest
 from generation.registry import selectors as registry
 from governance.kernel.clock import now
-from governance.kernel.errors import NotFound
 from templates.prompts import selectors as prompts
 from tests import packs, rows
 from tests.integration.api.client import Client
@@ -35,7 +37,7 @@ class TestTheSeed:
         before = rows.counted()
         assert before["prompts_templaterelease"] >= 5
         assert seed.seed(now=now()) == first
-        call_command("demo_seed", verbosity=0, stdout=(var / "said").open("w"))
+        call_command("demo_seed", stdout=StringIO())
         assert rows.added_since(before) == {}
 
     def test_lets_everybody_sign_in_and_nobody_by_another_password(self, var: Path) -> None:
@@ -73,14 +75,18 @@ class TestTheSeed:
         assert len(templates) >= 5
         assert all(template.released for template in templates)
 
-    def test_proposes_a_rebuilt_model_anew(self, var: Path, tmp_path: Path) -> None:
+    def test_proposes_a_rebuilt_model_anew(
+        self, var: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         seed.seed(now=now())
         before = registry.current_profile(seed.PROFILE)
-        readme = tmp_path / "models" / seed.PACK_FOLDER
-        assert before.number == 1
-        assert readme.is_dir()
-        with pytest.raises(NotFound):
-            registry.current_profile("another")
+        rebuilt = manifest.read(var / "models" / seed.PACK_FOLDER)
+        rebuilt = replace(rebuilt, model=replace(rebuilt.model, snapshot_sha256="0" * 64))
+        monkeypatch.setattr(seed.manifest, "read", lambda _folder: rebuilt)
+        seed.seed(now=now())
+        after = registry.current_profile(seed.PROFILE)
+        assert (before.number, after.number) == (1, 2)
+        assert after.snapshot_sha256 == "0" * 64
 
 
 def prompts_released(stop_at: int, monkeypatch: pytest.MonkeyPatch) -> list[object]:

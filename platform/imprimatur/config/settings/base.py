@@ -104,6 +104,7 @@ TEMPLATES = [
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "web:sign-in"
 LOGIN_REDIRECT_URL = "web:home"
+CSRF_FAILURE_VIEW = "imprimatur.web.views.errors.csrf_failed"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
