@@ -1,4 +1,4 @@
-"""What every test shares: one database per process, reset by its owner, and no network but loopback."""
+"""What every test shares: one database per process, reset by its owner."""
 
 import os
 from collections.abc import Iterator
@@ -14,8 +14,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
-    """Build the database as its owner, then work on it as the application's role, as production does."""
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Build the database as its owner, then work as the application's role, as production does."""
     from tests import databases
 
     with django_db_blocker.unblock():

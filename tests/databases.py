@@ -22,7 +22,8 @@ def work_as_application() -> None:
 
     settings.DATABASE_APPLICATION_ROLE = APPLICATION_ROLE
     grants.grant(connection)
-    _owner.update(USER=connection.settings_dict["USER"], PASSWORD=connection.settings_dict["PASSWORD"])
+    present = connection.settings_dict
+    _owner.update(USER=present["USER"], PASSWORD=present["PASSWORD"])
     _switch(APPLICATION_ROLE, os.environ.get("IMPRIMATUR_TEST_APPLICATION_PASSWORD", ""))
 
 
@@ -58,7 +59,8 @@ def url() -> str:
 def reset() -> None:
     """Empty every table, as the owner, with the guards off for that moment."""
     with as_owner():
-        tables = [m._meta.db_table for m in apps.get_models(include_auto_created=True) if m._meta.managed]
+        models = apps.get_models(include_auto_created=True)
+        tables = [model._meta.db_table for model in models if model._meta.managed]
         tables = [t for t in tables if t not in {"django_content_type", "auth_permission"}]
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

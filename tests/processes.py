@@ -24,6 +24,8 @@ from tests import databases
 
 ROOT = Path(__file__).resolve().parents[1]
 LAST_REDIS_DATABASE = 15
+# Much longer than anything takes here: loading the libraries on a busy machine is what is slow.
+TIMEOUT_S = 120.0
 T = TypeVar("T")
 
 
@@ -59,6 +61,15 @@ class Floor:
         self.started.append(process)
         return process
 
+    def named(self, pid: int) -> subprocess.Popen[bytes]:
+        """Return the process of that id, which was started here."""
+        return next(process for process in self.started if process.pid == pid)
+
+    def log_of(self, process: subprocess.Popen[bytes]) -> str:
+        """Return what the process has logged."""
+        number = self.started.index(process)
+        return next(self.var.glob(f"*-{number}.log")).read_text(errors="replace")
+
     def end(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
         """Send a signal to a process that was started here and wait for its end."""
         process.send_signal(number)
@@ -77,7 +88,7 @@ class Floor:
             message.unlink(missing_ok=True)
         return len(messages)
 
-    def wait_for(self, what: str, ask: Callable[[], T | None], timeout_s: float = 45) -> T:
+    def wait_for(self, what: str, ask: Callable[[], T | None], timeout_s: float = TIMEOUT_S) -> T:
         """Ask until there is an answer, or fail with the ends of the logs."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:

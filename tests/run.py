@@ -37,7 +37,8 @@ class Run:
 
 def main() -> int:
     """Run what can be run and return the exit status."""
-    missing = [name for name, answers in (("PostgreSQL", _postgresql()), ("Redis", _redis())) if not answers]
+    services = {"PostgreSQL": _postgresql(), "Redis": _redis()}
+    missing = [name for name, answers in services.items() if not answers]
     required = os.environ.get("IMPRIMATUR_REQUIRE_SERVICES") == "1"
     if missing and required:
         print(f"FAILED: {' and '.join(missing)} must answer, and does not.")
@@ -49,7 +50,8 @@ def main() -> int:
         runs.append(Run("PostgreSQL and Redis", _services_environment(), extra))
     statuses = [_run(run) for run in runs]
     if missing:
-        print(f"Left out, because {' and '.join(missing)} did not answer: the suite on PostgreSQL and Redis.")
+        names = " and ".join(missing)
+        print(f"Left out, because {names} did not answer: the suite on PostgreSQL and Redis.")
     return max(statuses)
 
 

@@ -178,7 +178,7 @@ def _plain(value: object) -> object:
 
 
 def _prompt(claim: Claim) -> str:
-    """Open the prompt, which no row holds in clear. Raises: PromptErased, SealBroken, KeyMissing."""
+    """Open the prompt; no row holds it in clear. Raises: PromptErased, SealBroken, KeyMissing."""
     prompt = sealing.reveal(sealed=claim.prompt_sealed, purpose=selectors.PROMPT)
     if prompt is None:
         raise PromptErased(

@@ -24,6 +24,13 @@ from governance.policy.permits import require
 from governance.policy.predicates import Context
 from governance.tables.records import wait_for_others
 
+# What every order takes from its profile.
+_PARAMETERS: Mapping[str, type[int] | tuple[type[int], type[float]]] = {
+    "steps": int,
+    "guidance": (int, float),
+    "max_sequence_length": int,
+}
+
 
 def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
     *,
@@ -44,7 +51,8 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
 ) -> ProfileRecord:
     """Propose a new version of a profile; it runs only after somebody else approved it.
 
-    Raises: InvalidInput for a folder that leaves the models folder or a digest that is none.
+    Raises: InvalidInput for a folder that leaves the models folder, a digest that is none, or
+    parameters that no order could be made with.
     """
     require(actor, Permission.REGISTRY_PROFILE_PROPOSE, Context())
     if not is_sha256(snapshot_sha256):
@@ -53,10 +61,9 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
             pointer="/snapshot_sha256",
             rule="sha256",
         )
-    if folder.startswith("/") or ".." in folder.split("/"):
-        raise InvalidInput(
-            _("The folder must lie below the models folder."), pointer="/folder", rule="relative"
-        )
+    _check_folder(folder, "/folder")
+    _check_folder(str(scorers.get("folder", "")), "/scorers/folder")
+    _check_parameters(parameters)
     with transaction.atomic():
         # Two proposals of one name at a time would take the same number.
         wait_for_others(f"model_profile {slug}")
@@ -142,3 +149,21 @@ def _get(profile_id: UUID) -> ModelProfile:
 
 def _subject(profile: ModelProfile) -> SubjectRef:
     return SubjectRef("model_profile", profile.id, sha256=profile.snapshot_sha256)
+
+
+def _check_folder(folder: str, pointer: str) -> None:
+    if not all(part and part not in {".", ".."} for part in folder.split("/")) or "\\" in folder:
+        raise InvalidInput(
+            _("The folder must lie below the models folder."), pointer=pointer, rule="relative"
+        )
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    for name, kinds in _PARAMETERS.items():
+        value = parameters.get(name)
+        if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:
+            raise InvalidInput(
+                _("A model profile gives %(name)s as a number.") % {"name": name},
+                pointer=f"/parameters/{name}",
+                rule="type",
+            )

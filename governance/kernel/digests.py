@@ -17,12 +17,12 @@ def sha256_hex(data: bytes) -> str:
 
 
 def canonical_json(value: Mapping[str, Any]) -> bytes:
-    """Serialize by the JSON Canonicalization Scheme (RFC 8785): sorted keys, no spaces, UTF-8.
+    r"""Serialize by the JSON Canonicalization Scheme (RFC 8785): sorted keys, no spaces, UTF-8.
 
     >>> canonical_json({"b": 1, "a": "é"})
-    b'{"a":"\\xc3\\xa9","b":1}'
+    b'{"a":"\xc3\xa9","b":1}'
     """
-    return rfc8785.dumps(dict(value))
+    return bytes(rfc8785.dumps(dict(value)))
 
 
 def is_sha256(text: str) -> bool:

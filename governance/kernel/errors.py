@@ -1,4 +1,4 @@
-"""The one root of anticipated errors; each subclass lives where it is raised and has a stable code."""
+"""The one root of anticipated errors; each subclass lives with its raiser and has a stable code."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The roles a person can hold; they are held per brand, except that the platform admin's holds everywhere."""
+"""The roles a person can hold, each in a brand; the platform admin's alone holds everywhere."""
 
 from enum import StrEnum
 

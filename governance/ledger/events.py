@@ -10,7 +10,7 @@ class Event(StrEnum):
     ACCOUNTS_KEY_REVOKED = "accounts.key.revoked"
     ACCOUNTS_MEMBERSHIP_GRANTED = "accounts.membership.granted"
     ACCOUNTS_MEMBERSHIP_REVOKED = "accounts.membership.revoked"
-    ACCOUNTS_PASSWORD_CHANGED = "accounts.password.changed"
+    ACCOUNTS_PASSWORD_CHANGED = "accounts.password.changed"  # noqa: S105  a name, no password
     ACCOUNTS_USER_CREATED = "accounts.user.created"
     ACCOUNTS_USER_DISABLED = "accounts.user.disabled"
     ACCOUNTS_USER_ENABLED = "accounts.user.enabled"

@@ -6,7 +6,7 @@ decision, a release or a publication.
 
 from types import MappingProxyType
 
-from governance.policy.permissions import Permission as P
+from governance.policy.permissions import Permission as P  # noqa: N817  read aloud, row by row
 from governance.policy.predicates import (
     Predicate,
     holds_stage_role,

@@ -14,7 +14,7 @@ class TablesConfig(AppConfig):
     label = "tables"
 
     def ready(self) -> None:
-        """Wrap every migration: SQLite loses triggers when it remakes a table, so they come off first."""
+        """Wrap every migration: where SQLite remakes a table it loses triggers; they come off."""
         pre_migrate.connect(_before_migrating, sender=self)
         post_migrate.connect(_after_migrating, sender=self)
 

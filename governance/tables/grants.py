@@ -1,6 +1,6 @@
-"""The application's rights on PostgreSQL, derived from the guards: evidence is read and added to, only.
+"""The application's rights on PostgreSQL, derived from the guards: evidence is only read and added.
 
-On SQLite there are no roles: whoever can open the file owns it, and only the guards and the ledger tell.
+On SQLite there are no roles: whoever opens the file owns it; there the guards and the ledger tell.
 """
 
 from django.apps import apps

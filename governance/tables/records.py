@@ -1,4 +1,4 @@
-"""What every governed table shares: a UUIDv7 identity and, where state changes, one way to change it."""
+"""What every governed table shares: a UUIDv7 identity and one way to change a state."""
 
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from governance.kernel.lifecycle import StaleState, Transition
 
 
 class Record(models.Model):
-    """A row with a UUIDv7 key and the time it was recorded (set by the caller, never by the database)."""
+    """A row with a UUIDv7 key and the time it was recorded, which the caller gives."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     created_at = models.DateTimeField()
@@ -34,7 +34,7 @@ class Proposed(models.Model):
 
 
 def four_eyes(noun: str) -> models.CheckConstraint:
-    """Return the constraint that whoever proposed a row did not approve it, and both fields go together."""
+    """Return the constraint that the proposer did not approve, and that both fields go together."""
     return models.CheckConstraint(
         name=f"{noun}_approved_by_another",
         condition=models.Q(approved_by__isnull=True, approved_at__isnull=True)
@@ -64,7 +64,7 @@ def move(record: models.Model, transition: Transition, **changes: Any) -> None:
 
 
 def wait_for_others(name: str) -> None:
-    """Let transactions that take the same `name` run one after the other, until the end of this one.
+    """Let transactions that take the same `name` run one after the other, until this one's end.
 
     For rows that the application's role may not lock, because it may not change them; the guards
     take the same lock under the same name. SQLite has one writer at a time anyway.

@@ -1,4 +1,4 @@
-"""What leaves a brand, for tests: real images through the services up to their approval, and places.
+"""What leaves a brand, for tests: real images up to their approval, and places to go.
 
 Nothing is rendered: an item is claimed and finished as a worker does, with a picture of one color.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from imprimatur.publishing import selectors as publications
 from imprimatur.publishing import services as publishing
 from imprimatur.publishing.selectors import DestinationRecord, PublicationRecord
@@ -207,20 +208,21 @@ class Press:
         variables = sealing.seal(
             person_id=person, text='{"object":"mug"}', purpose=jobs.VARIABLES
         )
-        return job_services.create_job(
-            actor=self.marketer,
-            brand_id=self.brand_id,
-            template_id=self.version.template_id,
-            template_version_id=self.version.id,
-            template_version_sha256=self.version.sha256,
-            template_name=self.version.name,
-            profile=self.profile,
-            scoring_policy_id=uuid7(),
-            variables=variables,
-            items=[ItemOrder(prompt, "", 7, SIDE_PX, SIDE_PX, 8, 4.0)],
-            idempotency_key=str(uuid7()),
-            now=NOW,
-        )
+        with transaction.atomic():
+            return job_services.create_job(
+                actor=self.marketer,
+                brand_id=self.brand_id,
+                template_id=self.version.template_id,
+                template_version_id=self.version.id,
+                template_version_sha256=self.version.sha256,
+                template_name=self.version.name,
+                profile=self.profile,
+                scoring_policy_id=uuid7(),
+                variables=variables,
+                items=[ItemOrder(prompt, "", 7, SIDE_PX, SIDE_PX, 8, 4.0)],
+                idempotency_key=str(uuid7()),
+                now=NOW,
+            )
 
     def _profile(self) -> ProfileRecord:
         proposed = registry.propose_profile(

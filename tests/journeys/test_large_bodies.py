@@ -1,4 +1,4 @@
-"""A body without end, against the web process as it is installed: one answer, and the line is cut."""
+"""A body without end, against the web process as installed: one answer, and the line is cut."""
 
 import json
 import re

@@ -1,6 +1,7 @@
 """Promise 6, once: whatever dies, and whenever, each item is made and billed once."""
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ pytestmark = [
 
 LEASE_S = 3
 # Long enough to be interrupted on a fast machine, short enough to be made again on a slow one.
-LONG = {"steps": 150, "side_px": 512}
+LONG = {"steps": 80, "side_px": 512}
 
 
 @pytest.fixture
@@ -54,13 +55,18 @@ def row(item_id: UUID) -> JobItem:
     return JobItem.objects.get(pk=item_id)
 
 
-def wait_until_rendering(floor: processes.Floor, item_id: UUID, epoch: int = 1) -> None:
-    """Wait until some steps are done: in the middle of a render."""
+def wait_until_rendering(
+    floor: processes.Floor, item_id: UUID, epoch: int = 1
+) -> subprocess.Popen[bytes]:
+    """Wait until some steps are done, and return the worker: it is in the middle of a render."""
     floor.wait_for(
         f"the first steps of epoch {epoch}",
         lambda: JobItem.objects.filter(pk=item_id, epoch=epoch, steps_done__gt=0).exists(),
     )
-    assert row(item_id).state == "leased"
+    item = row(item_id)
+    assert item.state == "leased"
+    _host, pid, _device = item.leased_by.rsplit(":", 2)
+    return floor.named(int(pid))
 
 
 def wait_until_over(floor: processes.Floor, item_id: UUID) -> JobItem:
@@ -93,14 +99,12 @@ class TestAKilledWorker:
         self, floor: processes.Floor, shop: make.Shop
     ) -> None:
         item = shop.order(**LONG).items[0]
-        floor.start("relay")
-        victim = floor.start("worker")
-        wait_until_rendering(floor, item.id)
+        for name in ("relay", "worker", "worker"):
+            floor.start(name)
+        victim = wait_until_rendering(floor, item.id)
         floor.end(victim, signal.SIGKILL)
         assert row(item.id).state == "leased"
         assert Asset.objects.count() == 0
-
-        floor.start("worker")
         assert wait_until_over(floor, item.id).attempts == 2
         assert_once(shop, item.id, epoch=2)
 
@@ -109,11 +113,10 @@ class TestAKilledWorker:
     ) -> None:
         floor.environment["ITEM_ATTEMPTS"] = "2"
         item = shop.order(**LONG).items[0]
-        floor.start("relay")
+        for name in ("relay", "worker", "worker"):
+            floor.start(name)
         for epoch in (1, 2):
-            victim = floor.start("worker")
-            wait_until_rendering(floor, item.id, epoch)
-            floor.end(victim, signal.SIGKILL)
+            floor.end(wait_until_rendering(floor, item.id, epoch), signal.SIGKILL)
         floor.wait_for(
             "the item's end", lambda: JobItem.objects.filter(pk=item.id, state="failed").exists()
         )
@@ -131,19 +134,18 @@ class TestAPausedWorker:
     ) -> None:
         item = shop.order(**LONG).items[0]
         relay = floor.start("relay")
-        paused = floor.start("worker")
-        wait_until_rendering(floor, item.id)
+        for _ in range(2):
+            floor.start("worker")
+        paused = wait_until_rendering(floor, item.id)
         paused.send_signal(signal.SIGSTOP)
-        floor.start("worker")
         wait_until_over(floor, item.id)
         floor.end(relay, signal.SIGTERM)
         before = make.count_rows()
 
         paused.send_signal(signal.SIGCONT)
-        log = next(floor.var.glob("worker-1.log"))
         floor.wait_for(
             "the paused worker's last word",
-            lambda: "another worker has the item" in log.read_text(),
+            lambda: "another worker has the item" in floor.log_of(paused),
         )
         assert paused.poll() is None
         assert make.count_rows() == before
@@ -179,17 +181,17 @@ class TestAKilledRelay:
     ) -> None:
         item = shop.order(**LONG).items[0]
         relay = floor.start("relay")
-        worker = floor.start("worker")
-        wait_until_rendering(floor, item.id)
+        for _ in range(2):
+            floor.start("worker")
+        victim = wait_until_rendering(floor, item.id)
         floor.end(relay, signal.SIGKILL)
-        floor.end(worker, signal.SIGKILL)
+        floor.end(victim, signal.SIGKILL)
         # Ordered while nobody relays: the hint waits in the outbox.
         other = shop.order().items[0]
         time.sleep(1)
         assert Outbox.objects.filter(sent_at=None, kwargs__item_id=str(other.id)).exists()
 
         floor.start("relay")
-        floor.start("worker")
         assert wait_until_over(floor, other.id).epoch == 1
         assert wait_until_over(floor, item.id).epoch == 2
         assert set(shop.balances().values()) == {(0, 2)}

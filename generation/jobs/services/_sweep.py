@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -39,14 +39,8 @@ def sweep(*, now: datetime, limit: int = 200) -> Swept:
     logged and holds up no other.
     """
     did: Counter[str] = Counter()
-    expired = JobItem.objects.filter(state=ItemState.LEASED, lease_until__lt=Now())
-    waiting = JobItem.objects.filter(
-        Q(hinted_at__isnull=True)
-        | Q(hinted_at__lt=Now() - timedelta(seconds=settings.HINT_AGAIN_S)),
-        state=ItemState.QUEUED,
-    )
-    for rows, order in ((expired, "lease_until"), (waiting, "hinted_at")):
-        for item_id in list(rows.order_by(order).values_list("pk", flat=True)[:limit]):
+    for rows in due():
+        for item_id in list(rows.values_list("pk", flat=True)[:limit]):
             try:
                 with transaction.atomic():
                     item = _take(rows.filter(pk=item_id))
@@ -56,6 +50,22 @@ def sweep(*, now: datetime, limit: int = 200) -> Swept:
                 log.exception("Unable to sweep an item", item_id=str(item_id))
     return Swept(
         hinted=did["hint"], requeued=did["expire"], failed=did["fail"], cancelled=did["cancel"]
+    )
+
+
+def due() -> tuple[QuerySet[JobItem], ...]:
+    """Return what is due, oldest first: expired leases, never hinted, hinted too long ago.
+
+    Each is a range of one partial index, so a round costs what is due and not what there is.
+    """
+    queued = JobItem.objects.filter(state=ItemState.QUEUED)
+    long_ago = Now() - timedelta(seconds=settings.HINT_AGAIN_S)
+    return (
+        JobItem.objects.filter(state=ItemState.LEASED, lease_until__lt=Now()).order_by(
+            "lease_until"
+        ),
+        queued.filter(hinted_at__isnull=True),
+        queued.filter(hinted_at__lt=long_ago).order_by("hinted_at"),
     )
 
 

@@ -70,7 +70,9 @@ def change_password(
         address=request.META.get("REMOTE_ADDR", ""),
         now=now,
     )
-    auth.update_session_auth_hash(request, User.objects.get(pk=user.id))
+    # The API put its own principal here, and Django renews the session of this very user only.
+    request.user = User.objects.get(pk=user.id)
+    auth.update_session_auth_hash(request, request.user)
     log.info("Password changed", user_id=str(user.id))
 
 

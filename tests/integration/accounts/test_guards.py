@@ -44,9 +44,7 @@ class Scene:
 
 @pytest.fixture
 def scene(ada: Actor, brand_id: UUID) -> Scene:
-    user = people.add(
-        ada, "marta", brand_id=brand_id, roles=[Role.MARKETER, Role.BRAND_REVIEWER]
-    )
+    user = people.add(ada, "marta", brand_id=brand_id, roles=[Role.MARKETER, Role.BRAND_REVIEWER])
     held, revoked = selectors.list_memberships(ada, user_id=user.id)
     services.revoke_role(actor=ada, membership_id=revoked.id, now=people.NOW)
     key, _ = people.key(people.acting("marta"), "brands:brand:read")
@@ -175,9 +173,7 @@ def _is_live(table: str, row: UUID) -> bool:
 
 
 class TestGuards:
-    def test_refuse_what_only_they_refuse(
-        self, scene: Scene, subtests: pytest.Subtests
-    ) -> None:
+    def test_refuse_what_only_they_refuse(self, scene: Scene, subtests: pytest.Subtests) -> None:
         attacks.play(ATTACKS, scene, subtests)
 
     def test_are_all_attacked(self) -> None:

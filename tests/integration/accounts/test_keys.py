@@ -48,9 +48,19 @@ class TestCreateKey:
         assert keys.digest(text).encode() not in entry.body
 
     @pytest.mark.parametrize(
-        "scope", ["review:case:decide", "brands:rules:approve", "quota:account:grant", "nonsense"]
+        "scope",
+        [
+            "brands:rules:approve",
+            "generation:asset:read",
+            "generation:item:run",
+            "nonsense",
+            "publishing:release:create",
+            "quota:account:grant",
+            "review:case:decide",
+            "review:case:open",
+        ],
     )
-    def test_refuses_what_only_a_person_may(self, marta: Actor, scope: str) -> None:
+    def test_refuses_what_only_a_person_or_the_system_may(self, marta: Actor, scope: str) -> None:
         with pytest.raises(InvalidInput) as caught:
             people.key(marta, ORDER, scope)
         assert caught.value.pointer == "/scopes/1"

@@ -1,9 +1,12 @@
 """Images over the API: exact bytes with their digest, nothing to guess from, and a closed gate."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from imprimatur.accounts import keys
+from imprimatur.accounts.models import ApiKey
 from imprimatur.publishing.models import Publication
 
 from generation.assets import blobs
@@ -14,6 +17,7 @@ from governance.kernel.clock import now
 from governance.kernel.digests import sha256_hex
 from governance.kernel.ids import uuid7
 from governance.refusals.models import Refusal
+from tests.factories import people
 from tests.integration.api import world as worlds
 from tests.integration.api.client import Client
 from tests.integration.api.world import World
@@ -105,6 +109,47 @@ class TestImage:
 
     def test_that_does_not_exist_is_a_problem(self, marta: Client) -> None:
         assert marta.get(f"assets/{uuid7()}/image").status_code == 404
+
+
+class TestAKey:
+    """A draft is for people's eyes, whatever a key of earlier days still names as its scope."""
+
+    @pytest.fixture
+    def integration(self, world: World) -> Client:
+        fresh, at = keys.make(), now()
+        scopes = ["generation:asset:read", "publishing:destination:read"]
+        ApiKey.objects.create(
+            user_id=people.acting("marta").id,
+            name="CMS",
+            prefix=fresh.prefix,
+            secret_sha256=fresh.sha256,
+            scopes=[*scopes, "publishing:publication:create", "refusals:refusal:read"],
+            created_at=at,
+            expires_at=at + timedelta(days=1),
+        )
+        return Client(key=fresh.text)
+
+    def test_reads_no_draft(self, integration: Client, asset_id: str) -> None:
+        known = {"If-None-Match": f'"{sha256_hex(PIXELS)}"'}
+        assert integration.get(f"assets/{asset_id}").status_code == 404
+        assert integration.get(f"assets/{asset_id}/image").status_code == 404
+        assert integration.get(f"assets/{asset_id}/image", **known).status_code == 404
+
+    def test_is_told_that_a_draft_is_not_released(
+        self, world: World, integration: Client, asset_id: str
+    ) -> None:
+        to = {"destination_id": str(world.destination.id)}
+        answer = integration.post(f"assets/{asset_id}/publications", to)
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_released")
+        refusal_id = answer.json()["facts"]["refusal_id"]
+        assert integration.get(f"refusals/{refusal_id}").json()["stage"] == "gate"
+
+    def test_without_the_scope_learns_of_no_asset(self, world: World, asset_id: str) -> None:
+        _, text = people.key(people.acting("marta"), "publishing:destination:read")
+        to = {"destination_id": str(world.destination.id)}
+        answer = Client(key=text).post(f"assets/{asset_id}/publications", to)
+        assert answer.status_code == 404
+        assert not Refusal.objects.exists()
 
 
 class TestPublish:

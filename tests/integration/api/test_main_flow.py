@@ -146,6 +146,16 @@ class TestOrder:
         job = Client(key=text).post("jobs", order(world)).json()
         assert job["requester_id"] == marta.get("me").json()["id"]
 
+    def test_by_a_key_needs_that_scope_only(self, world: World, marta: Client) -> None:
+        _, text = people.key(people.acting("marta"), "generation:job:create")
+        key, sent = Client(key=text), str(uuid4())
+        answer = key.post("jobs", order(world), idempotency_key=sent)
+        assert answer.status_code == 202
+        assert key.post("jobs", order(world), idempotency_key=sent).json() == answer.json()
+        assert key.get(answer.headers["Location"]).status_code == 404
+        assert key.get(f"templates/{world.version.template_id}").status_code == 404
+        assert marta.get(answer.headers["Location"]).json() == answer.json()
+
     def test_by_a_key_without_that_scope_is_refused(self, world: World) -> None:
         _, text = people.key(people.acting("marta"), "generation:job:read", "prompts:template:read")
         answer = Client(key=text).post("jobs", order(world))

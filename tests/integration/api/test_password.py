@@ -1,4 +1,4 @@
-"""Changing one's own password over the API: with the present one, counted, and other sessions end."""
+"""Changing one's own password over the API: by the present one, counted; other sessions end."""
 
 from typing import Any
 

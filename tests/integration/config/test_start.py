@@ -112,6 +112,17 @@ class TestAGuard:
         finally:
             run(f"ALTER TABLE {piece.table} ENABLE TRIGGER {piece.name}")
 
+    @pytest.mark.postgresql
+    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
+    def test_that_fires_no_more_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        piece = first_piece()
+        run(piece.drop)
+        run(
+            f"CREATE TRIGGER {piece.name} BEFORE UPDATE OR DELETE ON {piece.table} "
+            f"FOR EACH ROW WHEN (false) EXECUTE FUNCTION {piece.name}_fn()"
+        )
+        assert refused(told, "imprimatur.E002", piece.name)
+
     def test_that_is_missing_stops_the_worker_the_relay_and_the_web(
         self, told: list[dict[str, Any]]
     ) -> None:

@@ -100,6 +100,46 @@ class TestSeal:
 
 
 @pytest.mark.django_db
+class TestRevealAll:
+    def test_opens_each_in_its_place(self) -> None:
+        person_id = uuid7()
+        texts = ["one", "two", "three"]
+        sealed = [
+            services.seal(person_id=person_id, text=texts[0], purpose=PURPOSE),
+            services.seal(person_id=uuid7(), text=texts[1], purpose=PURPOSE),
+            services.seal(person_id=person_id, text=texts[2], purpose=PURPOSE),
+        ]
+        assert services.reveal_all(sealed=sealed, purpose=PURPOSE) == texts
+        assert services.reveal_all(sealed=[], purpose=PURPOSE) == []
+
+    @pytest.mark.parametrize("persons", [1, 7])
+    def test_asks_once_however_many(self, persons: int, django_assert_num_queries: Any) -> None:
+        sealed = [
+            services.seal(person_id=uuid7(), text=TEXT, purpose=PURPOSE) for _ in range(persons)
+        ]
+        with django_assert_num_queries(1):
+            assert services.reveal_all(sealed=sealed, purpose=PURPOSE) == [TEXT] * persons
+
+    def test_leaves_a_gap_where_one_is_erased(self) -> None:
+        erased, brand_id = uuid7(), uuid7()
+        steward = Actor(id=uuid7(), roles={brand_id: frozenset({Role.DATA_STEWARD})})
+        sealed = [
+            services.seal(person_id=person_id, text=TEXT, purpose=PURPOSE)
+            for person_id in (uuid7(), erased, uuid7())
+        ]
+        ledger.erase_person(actor=steward, person_id=erased, brand_id=brand_id, now=NOW)
+        assert services.reveal_all(sealed=sealed, purpose=PURPOSE) == [TEXT, None, TEXT]
+
+    def test_opens_none_if_one_is_for_another_purpose(self) -> None:
+        sealed = [
+            services.seal(person_id=uuid7(), text=TEXT, purpose=purpose)
+            for purpose in (PURPOSE, "review.reason")
+        ]
+        with pytest.raises(SealBroken):
+            services.reveal_all(sealed=sealed, purpose=PURPOSE)
+
+
+@pytest.mark.django_db
 class TestErasePerson:
     def test_erases_everything_of_the_person_and_records_it(self) -> None:
         person_id, other_id, brand_id = uuid7(), uuid7(), uuid7()

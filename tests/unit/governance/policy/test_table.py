@@ -176,7 +176,6 @@ class TestKeys:
             if permission.value.endswith((":approve", ":decide", ":grant", ":withdraw", ":void")):
                 assert not may(key, permission, context), permission
 
-
     def test_no_key_reads_a_draft(self) -> None:
         everything = {BRAND: frozenset(Role)}
         scopes = frozenset(p.value for p in Permission)

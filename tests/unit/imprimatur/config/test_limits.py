@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from imprimatur.config import limits
 from imprimatur.config.limits import BodyLimit
 
 LIMIT_BYTES = 10
@@ -99,9 +100,8 @@ class TestBodyLimit:
 
     def test_cuts_an_answer_that_has_begun(self) -> None:
         application = Application(answers_first=True)
-        with pytest.raises(Exception, match="") as caught:
+        with pytest.raises(limits._BodyTooLarge):
             ask(application, b"x" * 11)
-        assert type(caught.value).__name__ == "_BodyTooLarge"
         assert application.seen == b""
 
     def test_leaves_other_protocols_alone(self) -> None:

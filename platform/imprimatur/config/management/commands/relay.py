@@ -52,4 +52,4 @@ def send(task: str, kwargs: Mapping[str, Any], queue: str) -> None:
 def tidy_broker(now: datetime) -> int:
     """Remove what the embedded broker keeps of delivered messages; other brokers keep nothing."""
     folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("processed_folder")
-    return broker.prune(Path(folder), now=now) if folder else 0
+    return broker.prune(Path(str(folder)), now=now) if folder else 0
