@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import django
 
@@ -27,8 +28,10 @@ SELECT
   brand_id, requester_id, 1 + n %% 1000, queue, prompt, negative_prompt, seed,
   width_px, height_px, steps, guidance, fingerprint,
   CASE n %% 100 WHEN 0 THEN 'queued' WHEN 1 THEN 'leased' ELSE 'in_review' END, 1, 1,
-  CASE WHEN n %% 100 = 1 THEN now() + interval '1 hour' * CASE WHEN n %% 10000 = 1 THEN -1 ELSE 1 END END,
-  'worker', now() - interval '1 hour' * CASE WHEN n %% 10000 = 0 THEN 1 ELSE 0 END, NULL, 0, NULL, '', NULL,
+  CASE WHEN n %% 100 = 1
+    THEN now() + interval '1 hour' * CASE WHEN n %% 10000 = 1 THEN -1 ELSE 1 END END,
+  'worker', now() - interval '1 hour' * CASE WHEN n %% 10000 = 0 THEN 1 ELSE 0 END,
+  NULL, 0, NULL, '', NULL,
   CASE WHEN n %% 100 > 1 THEN now() END
 FROM generate_series(1, %s) AS n, (SELECT * FROM jobs_jobitem LIMIT 1) AS model
 """
@@ -66,17 +69,18 @@ def main() -> None:
         connection.creation.destroy_test_db(name, verbosity=0)
 
 
-def price(shop: "object") -> None:
+def price(shop: Any) -> None:
     """Take every item through its life, and a bare table through as many updates."""
     from django.db import connection
 
     from generation.jobs import services
     from tests.factories import jobs as make
 
-    items = [i for _ in range(ITEMS // IN_ONE_ORDER) for i in shop.order(IN_ONE_ORDER).items]  # type: ignore[attr-defined]
+    items = [i for _ in range(ITEMS // IN_ONE_ORDER) for i in shop.order(IN_ONE_ORDER).items]
     start = time.perf_counter()
     claims = [make.claimed(item) for item in items]
-    beats = [services.heartbeat(item_id=c.item_id, epoch=c.epoch) for c in claims]
+    for claim in claims:
+        services.heartbeat(item_id=claim.item_id, epoch=claim.epoch)
     cheap = time.perf_counter() - start
     ready = [(claim, make.rendered(claim)) for claim in claims]
     start = time.perf_counter()

@@ -205,9 +205,7 @@ class Press:
     def _order(self) -> UUID:
         person = self.marketer.id
         prompt = sealing.seal(person_id=person, text="a red mug", purpose=jobs.PROMPT)
-        variables = sealing.seal(
-            person_id=person, text='{"object":"mug"}', purpose=jobs.VARIABLES
-        )
+        variables = sealing.seal(person_id=person, text='{"object":"mug"}', purpose=jobs.VARIABLES)
         with transaction.atomic():
             return job_services.create_job(
                 actor=self.marketer,

@@ -191,9 +191,9 @@ class TestAPublisherThatIsKilledWhileItReleases:
             services.release_case(case_id=case.id, now=NOW)
         disarm()
         assert Passport.objects.count() == Release.objects.count()
-        assert Release.objects.count() == Entry.objects.filter(
-            event="release.release.created"
-        ).count()
+        assert (
+            Release.objects.count() == Entry.objects.filter(event="release.release.created").count()
+        )
         release = services.release_case(case_id=case.id, now=NOW)
         assert release is not None
         assert (Release.objects.count(), Passport.objects.count()) == (1, 1)

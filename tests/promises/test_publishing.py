@@ -79,9 +79,7 @@ class Scene:
         self.open, self.spare = self.destination("open"), self.destination("spare")
         self.proposed = self.propose("proposed")
         self.retired = self.destination("retired")
-        services.retire_destination(
-            actor=self.admin, destination_id=self.retired.id, now=make.NOW
-        )
+        services.retire_destination(actor=self.admin, destination_id=self.retired.id, now=make.NOW)
         self.others = self.destination("others", brand_id=self.other_brand_id)
         self.pending = self.ordered(self.release)
         self.delivering = self.ordered(self.release, "delivering")
@@ -315,10 +313,9 @@ PUBLICATIONS = (
             lambda s, column=column, value=value: change(
                 "publishing_publication", s.pending, **{column: value(s)}
             ),
-            lambda s, column=column, value=value: count(
-                "publishing_publication", **{"id": s.pending, column: value(s)}
-            )
-            == 1,
+            lambda s, column=column, value=value: (
+                count("publishing_publication", **{"id": s.pending, column: value(s)}) == 1
+            ),
         )
         for column, value, by in (
             ("brand_id", lambda s: s.other_brand_id, ["publishing_publication_frozen"]),
@@ -487,9 +484,7 @@ DESTINATIONS = (
     Attack(
         "put a proposal in another's name",
         ["publishing_destination_frozen"],
-        lambda s: change(
-            "publishing_destination", s.proposed.id, proposed_by=s.team.auditor.id
-        ),
+        lambda s: change("publishing_destination", s.proposed.id, proposed_by=s.team.auditor.id),
         lambda s: count("publishing_destination", proposed_by=s.team.auditor.id) == 1,
     ),
     Attack(
@@ -509,8 +504,9 @@ DESTINATIONS = (
         ["publishing_destination_frozen"],
         **edit("open", config='{"path": "/elsewhere"}')
         | {
-            "worked": lambda s: "elsewhere"
-            in str(copied("publishing_destination", s.open.id)["config"])
+            "worked": lambda s: (
+                "elsewhere" in str(copied("publishing_destination", s.open.id)["config"])
+            )
         },
     ),
     Attack(
@@ -558,9 +554,7 @@ DESTINATIONS = (
 )
 
 
-def test_a_destination_stays_as_it_was_approved(
-    scene: Scene, subtests: pytest.Subtests
-) -> None:
+def test_a_destination_stays_as_it_was_approved(scene: Scene, subtests: pytest.Subtests) -> None:
     attacks.play(DESTINATIONS, scene, subtests)
 
 
@@ -695,9 +689,7 @@ class TestAWithdrawalBesideAPublication:
         with databases.as_owner():
             guards.drop(connection, iter(chosen))
         try:
-            outcome = race.run(
-                lambda: scene.withdraw(scene.release), lambda: self.order(scene)
-            )
+            outcome = race.run(lambda: scene.withdraw(scene.release), lambda: self.order(scene))
             assert sorted(outcome) == ["first committed", "second committed"]
             assert not race.waited
         finally:

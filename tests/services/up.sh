@@ -55,13 +55,13 @@ start() {
 }
 
 main_job_environment() {
-  local dir=$1 owner url name="imprimatur_main_job"
-  owner="$(owner_url)"; url="${owner#postgres://}"; url="127.0.0.1:5432/$name"
-  psql -q "$owner" >&2 \
-    -c "DROP DATABASE IF EXISTS $name" \
-    -c "DO \$\$ BEGIN CREATE ROLE ${name}_owner LOGIN PASSWORD 'owner-for-tests'; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$" \
-    -c "DO \$\$ BEGIN CREATE ROLE ${name}_app LOGIN PASSWORD 'app-for-tests'; EXCEPTION WHEN duplicate_object THEN NULL; END \$\$" \
-    -c "CREATE DATABASE $name OWNER ${name}_owner"
+  local dir=$1 owner name=imprimatur_main_job
+  local url="127.0.0.1:5432/$name"
+  owner="$(owner_url)"
+  psql -q "$owner" -c "DROP DATABASE IF EXISTS $name" >&2
+  psql -q "$owner" -v database="$name" -v owner="${name}_owner" -v application="${name}_app" \
+    -v owner_password=owner-for-tests -v application_password=app-for-tests \
+    -f "$here/../../docker/roles.sql" >&2
   redis-cli -h 127.0.0.1 -n 8 flushdb >&2
   cat <<ENV
 export DJANGO_SETTINGS_MODULE=imprimatur.config.settings.base

@@ -73,9 +73,7 @@ class TestPropose:
             press.proposed(config={"path": f"{press.place}/{'long/' * 80}"})
         assert (refused.value.pointer, refused.value.facts["rule"]) == ("/config/path", "length")
 
-    def test_refuses_a_name_that_the_brand_has_used(
-        self, press: Press, other_press: Press
-    ) -> None:
+    def test_refuses_a_name_that_the_brand_has_used(self, press: Press, other_press: Press) -> None:
         press.proposed()
         with pytest.raises(InvalidInput) as refused:
             press.proposed()
@@ -105,17 +103,13 @@ class TestApprove:
     def test_is_not_its_proposers(self, press: Press) -> None:
         proposed = press.proposed()
         with pytest.raises(NotPermitted):
-            services.approve_destination(
-                actor=press.admin, destination_id=proposed.id, now=NOW
-            )
+            services.approve_destination(actor=press.admin, destination_id=proposed.id, now=NOW)
         assert not selectors.get_destination(press.admin, proposed.id).is_approved
 
     def test_happens_once(self, press: Press) -> None:
         opened = press.destination()
         with pytest.raises(IllegalTransition):
-            services.approve_destination(
-                actor=press.other_admin, destination_id=opened.id, now=NOW
-            )
+            services.approve_destination(actor=press.other_admin, destination_id=opened.id, now=NOW)
 
     def test_does_not_open_what_was_retired(self, press: Press) -> None:
         proposed = press.proposed()
@@ -139,9 +133,7 @@ class TestApprove:
 class TestRetire:
     def test_closes_it_once(self, press: Press) -> None:
         opened = press.destination()
-        retired = services.retire_destination(
-            actor=press.admin, destination_id=opened.id, now=NOW
-        )
+        retired = services.retire_destination(actor=press.admin, destination_id=opened.id, now=NOW)
         assert retired.is_retired
         assert selectors.list_destinations(press.marketer) == []
         with pytest.raises(IllegalTransition):

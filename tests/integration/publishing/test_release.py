@@ -166,9 +166,7 @@ class TestWhatCannotBeMarked:
         assert refusal.requester_id == press.marketer.id
         assert refusal.reason.endswith("The signed manifest reads as Invalid.")
 
-    def test_is_told_once_and_tried_again_after_a_pause(
-        self, press: Press, settings: Any
-    ) -> None:
+    def test_is_told_once_and_tried_again_after_a_pause(self, press: Press, settings: Any) -> None:
         case = press.provable()
         keys, settings.PUBLISHER_KEY_FOLDER = settings.PUBLISHER_KEY_FOLDER, "nowhere"
         for _ in range(2):

@@ -141,9 +141,7 @@ class TestRequestPublication:
 
 
 class TestRequestPublicationOfAsset:
-    def test_leaves_exactly_one_refusal_for_an_image_without_a_release(
-        self, press: Press
-    ) -> None:
+    def test_leaves_exactly_one_refusal_for_an_image_without_a_release(self, press: Press) -> None:
         image, destination = press.image(), press.destination()
         before = Entry.objects.count()
         with pytest.raises(NotReleased) as refused:
@@ -195,9 +193,7 @@ class TestRequestPublicationOfAsset:
 
 
 class TestPublications:
-    def test_are_listed_to_their_brand_newest_first(
-        self, press: Press, other_press: Press
-    ) -> None:
+    def test_are_listed_to_their_brand_newest_first(self, press: Press, other_press: Press) -> None:
         release = press.released()
         first = press.ordered(release, press.destination("first"))
         second = press.ordered(release, press.destination("second"))

@@ -99,9 +99,7 @@ def test_the_same_bytes_from_a_delivery_whose_answer_was_lost_are_a_success(
     assert publish(press, bucket).state == "published"
 
 
-def test_a_bucket_that_is_not_there_fails_with_a_sentence(
-    press: Press, bucket: Bucket
-) -> None:
+def test_a_bucket_that_is_not_there_fails_with_a_sentence(press: Press, bucket: Bucket) -> None:
     config = {**bucket.place.config, "bucket": "nobody-made-this-bucket"}
     missing = press.destination("missing", kind="s3", config=config, credential_ref="assets")
     ordered = press.ordered(bucket.release, missing)
