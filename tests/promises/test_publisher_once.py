@@ -28,6 +28,7 @@ from imprimatur.publishing.services import _deliver, _release
 
 from generation.assets import blobs
 from governance.kernel.digests import sha256_hex
+from governance.kernel.ids import uuid7
 from governance.ledger import services as ledger
 from governance.ledger.models import Entry
 from governance.marking import marks
@@ -155,7 +156,7 @@ class TestAPublisherThatIsKilledWhileItDelivers:
     def test_is_stopped_by_the_guard_when_it_only_slept_and_the_fence_is_off(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The negative control: without its fence a late publisher does try for a second receipt."""
+        """The negative control: without its fence a late publisher tries for a second receipt."""
         ordered, verify, create = press.ordered(), FolderDestination.verify, Receipt.objects.create
         tried: list[UUID] = []
 
@@ -363,6 +364,7 @@ class TestARealPublisherProcess:
         stored = press.folder / "blobs"
         before = len(blobs_in(stored))
         with publisher(press, authority) as process:
+            self.wait_until_it_works(press)
             with transaction.atomic():
                 # Whoever records a release of this case waits for us: the marked bytes are
                 # stored by then, and that is how we see it from here.
@@ -373,7 +375,7 @@ class TestARealPublisherProcess:
         assert Release.objects.count() == Passport.objects.count() == 0
         with publisher(press, authority):
             hint(press, "publishing.release", case_id=str(case.id))
-            wait_until(press, lambda: Release.objects.exists())
+            wait_until(press, Release.objects.exists)
         release = Release.objects.get()
         assert sha256_hex(blobs.get(release.marked_sha256)) == release.marked_sha256
         assert Entry.objects.filter(event="release.release.created").count() == 1
@@ -387,6 +389,12 @@ class TestARealPublisherProcess:
         config = {"bucket": "assets", "region": "us-east-1", "endpoint_url": bucket.url}
         target = press.destination("s3", kind="s3", config=config, credential_ref="assets")
         return press.ordered(destination=target)
+
+    def wait_until_it_works(self, press: Press) -> None:
+        """Send a hint about nothing, and see it answered in the log."""
+        nothing = str(uuid7())
+        hint(press, "publishing.release", case_id=nothing)
+        wait_until(press, lambda: nothing in (press.folder / "publisher.log").read_text())
 
     def deliver(self, ordered: PublicationRecord) -> bool:
         return services.deliver(publication_id=ordered.id, now=NOW)

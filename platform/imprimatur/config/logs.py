@@ -41,7 +41,8 @@ def logging_config(*, level: str, json: bool) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         # Libraries speak up only when something is wrong; our own rooms at the level that is set.
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {name: {"level": level} for name in OURS},
+        # uvicorn sets its own handlers first, and this takes them away: it must pass its lines on.
+        "loggers": {name: {"level": level, "propagate": True} for name in OURS},
     }
 
 

@@ -413,7 +413,7 @@ class TestSweep:
         assert services.sweep(now=NOW + timedelta(hours=1)) == 0
 
     def test_hints_in_batches(self, press: Press) -> None:
-        release = press.released()
+        release = press.recorded()
         for slug in ("first", "second", "third"):
             press.ordered(release, press.destination(slug))
         later = NOW + timedelta(seconds=16)
@@ -434,7 +434,7 @@ def test_a_credential_never_reaches_the_database_or_the_log(
     press: Press, credential: Callable[[str, str], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = "canary-1f6c2d"
-    release = press.released()
+    release = press.recorded()
     credential("assets", json.dumps({"access_key_id": "a", "secret_access_key": 7, "x": secret}))
     config = {"bucket": "assets", "region": "us-east-1", "endpoint_url": "http://127.0.0.1:9"}
     target = press.destination("s3", kind="s3", config=config, credential_ref="assets")

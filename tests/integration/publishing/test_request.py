@@ -42,7 +42,7 @@ class TestRequestPublication:
     def test_returns_the_same_one_while_it_is_under_way_and_once_it_is_done(
         self, press: Press
     ) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         first = press.ordered(release, destination)
         assert press.ordered(release, destination) == first
         services.deliver(publication_id=first.id, now=NOW)
@@ -51,7 +51,7 @@ class TestRequestPublication:
         assert requested() == 1
 
     def test_is_a_new_attempt_after_one_that_failed(self, press: Press) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         first = press.ordered(release, destination)
         other_bytes(press, release)
         services.deliver(publication_id=first.id, now=NOW)
@@ -61,14 +61,14 @@ class TestRequestPublication:
         assert (second.attempt, second.state) == (2, "pending")
 
     def test_goes_to_each_destination_of_its_own(self, press: Press) -> None:
-        release = press.released()
+        release = press.recorded()
         ordered = {
             press.ordered(release, press.destination(slug)).id for slug in ("first", "second")
         }
         assert len(ordered) == 2
 
     def test_refuses_a_release_that_was_withdrawn(self, press: Press) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         withdraw(press, release)
         with pytest.raises(Withdrawn):
             press.ordered(release, destination)
@@ -78,7 +78,7 @@ class TestRequestPublication:
         self, press: Press, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The guard sees what the service could not."""
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         withdraw(press, release)
         answers = iter([False, True])
         monkeypatch.setattr(releases, "is_withdrawn", lambda _: next(answers))
@@ -89,7 +89,7 @@ class TestRequestPublication:
     def test_returns_the_others_when_two_order_in_the_same_moment(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         first = press.ordered(release, destination)
         latest, asked = _request._latest, []
 
@@ -105,7 +105,7 @@ class TestRequestPublication:
     def test_does_not_know_a_destination_that_is_not_open_to_the_brand(
         self, press: Press, other_press: Press, standing: str
     ) -> None:
-        release = press.released()
+        release = press.recorded()
         target = {
             "proposed": press.proposed,
             "retired": press.destination,
@@ -125,13 +125,13 @@ class TestRequestPublication:
         assert Publication.objects.count() == 0
 
     def test_does_not_know_another_brands_release(self, press: Press, other_press: Press) -> None:
-        release, destination = press.released(), other_press.destination()
+        release, destination = press.recorded(), other_press.destination()
         with pytest.raises(NotFound):
             other_press.ordered(release, destination)
         assert Publication.objects.count() == 0
 
     def test_is_not_a_reviewers(self, press: Press) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         for actor in (press.team.brand_reviewer, press.team.auditor):
             with pytest.raises(NotPermitted):
                 services.request_publication(
@@ -157,7 +157,7 @@ class TestRequestPublicationOfAsset:
         assert not Outbox.objects.filter(task="publishing.deliver").exists()
 
     def test_orders_the_release_of_an_image_that_has_one(self, press: Press) -> None:
-        release, destination = press.released(), press.destination()
+        release, destination = press.recorded(), press.destination()
         ordered = services.request_publication_of_asset(
             actor=press.marketer,
             asset_id=release.subject_id,
@@ -194,7 +194,7 @@ class TestRequestPublicationOfAsset:
 
 class TestPublications:
     def test_are_listed_to_their_brand_newest_first(self, press: Press, other_press: Press) -> None:
-        release = press.released()
+        release = press.recorded()
         first = press.ordered(release, press.destination("first"))
         second = press.ordered(release, press.destination("second"))
         listed = selectors.list_publications(press.team.auditor)
@@ -205,7 +205,7 @@ class TestPublications:
         assert selectors.list_publications(other_press.marketer) == []
 
     def test_are_read_in_one_query(self, press: Press, django_assert_num_queries: Any) -> None:
-        release = press.released()
+        release = press.recorded()
         for slug in ("first", "second", "third"):
             press.ordered(release, press.destination(slug))
         with django_assert_num_queries(1):

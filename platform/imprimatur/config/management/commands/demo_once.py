@@ -1,6 +1,7 @@
 """Drives the main job once on real processes, prints what happened, and leaves nothing running."""
 
 import json
+import signal
 import sys
 import time
 import traceback
@@ -14,6 +15,8 @@ from governance.kernel.clock import now
 from imprimatur.config.demo import main_job, seed
 from imprimatur.config.demo.running import all_processes
 
+ENDED_BY_SIGTERM = 128 + signal.SIGTERM
+
 
 class Command(BaseCommand):
     """Exits 0 only if every step held."""
@@ -21,6 +24,8 @@ class Command(BaseCommand):
     help = "Drive the main job once, print a table and one JSON line; status 0 if every step held."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Told to end, it ends the processes that it started, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED_BY_SIGTERM))
         report, began, held = main_job.Report(), time.monotonic(), False
         try:
             seeded = seed.seed(now=now())
