@@ -19,7 +19,9 @@ import psycopg
 import redis
 
 ROOT = Path(__file__).resolve().parents[1]
-OWNER_URL = os.environ.get("IMPRIMATUR_TEST_OWNER_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+OWNER_URL = os.environ.get(
+    "IMPRIMATUR_TEST_OWNER_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+)
 REDIS_URL = os.environ.get("IMPRIMATUR_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 APPLICATION_ROLE = "imprimatur_test_app"
 APPLICATION_PASSWORD = "only-for-tests"

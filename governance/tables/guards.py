@@ -78,9 +78,7 @@ def append_only(table: str, *, key: str = "id") -> Guard:
     """Refuse UPDATE, DELETE, TRUNCATE and replacing a row by its key."""
     name = f"{table}_append_only"
     text = f"{REFUSED}{table} is append-only"
-    body = (
-        f"BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = 'integrity_constraint_violation'; END"
-    )
+    body = f"BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = 'integrity_constraint_violation'; END"
     exists = f"EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
     return Guard(
         name,
@@ -118,9 +116,7 @@ def never_deleted(table: str, *, key: str = "id") -> Guard:
     """Refuse DELETE, TRUNCATE and replacing a row by its key; updates stay possible."""
     name = f"{table}_never_deleted"
     text = f"{REFUSED}rows of {table} are never deleted"
-    body = (
-        f"BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = 'integrity_constraint_violation'; END"
-    )
+    body = f"BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = 'integrity_constraint_violation'; END"
     exists = f"EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
     return Guard(
         name,
@@ -196,9 +192,7 @@ def composite_key(
 def after_insert(name: str, table: str, *, statement: str) -> Guard:
     """Run one SQL statement (the same words for both vendors, reading NEW) after each insert."""
     body = f"BEGIN {statement}; RETURN NULL; END"
-    create = (
-        f"CREATE TRIGGER {name} AFTER INSERT ON {table} FOR EACH ROW BEGIN {statement}; END"
-    )
+    create = f"CREATE TRIGGER {name} AFTER INSERT ON {table} FOR EACH ROW BEGIN {statement}; END"
     return Guard(
         name,
         table,

@@ -50,9 +50,7 @@ def move(record: models.Model, transition: Transition, **changes: Any) -> None:
 
     Raises: StaleState if the row has left that state since it was read.
     """
-    rows = cast("Any", type(record))._default_manager.filter(
-        pk=record.pk, state=transition.source
-    )
+    rows = cast("Any", type(record))._default_manager.filter(pk=record.pk, state=transition.source)
     if rows.update(state=transition.target, **changes) != 1:
         noun = record._meta.verbose_name
         raise StaleState(

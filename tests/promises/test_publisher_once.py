@@ -321,7 +321,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     assert process.wait(10) == -signal.SIGKILL
 
 
-def wait_until(press: Press, holds: Callable[[], bool], within_s: float = 60.0) -> None:
+def wait_until(press: Press, holds: Callable[[], bool], within_s: float = 20.0) -> None:
     end = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > end:
