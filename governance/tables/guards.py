@@ -15,6 +15,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 REFUSED = "imprimatur: "
+# Parts a catalogue's text where it describes one piece in several.
+_PART = "\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def append_only(table: str, *, key: str = "id") -> Guard:
         name,
         table,
         postgresql=(
-            *_postgresql_trigger(name, table, "BEFORE UPDATE OR DELETE", "ROW", body),
+            *_postgresql_trigger(name, table, "BEFORE DELETE OR UPDATE", "ROW", body),
             *_postgresql_trigger(f"{name}_truncate", table, "BEFORE TRUNCATE", "STATEMENT", body),
         ),
         sqlite=(
@@ -259,15 +261,13 @@ def append_only_tables() -> frozenset[str]:
 
 
 def _matches(piece: Piece, found: str | None) -> bool:
-    if found is None:
-        return False
-    if piece.kind == "constraint":
-        return True
-    return _squash(found) in _squash(piece.create)
+    return found is not None and all(
+        _squash(part) in _squash(piece.create) for part in found.split(_PART)
+    )
 
 
 def _squash(sql: str) -> str:
-    return " ".join(sql.split())
+    return "".join(sql.split())
 
 
 def _catalogue(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
@@ -276,22 +276,22 @@ def _catalogue(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             return {("trigger", name): sql for name, sql in cursor.fetchall()}
         cursor.execute(
-            "SELECT t.tgname, p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+            "SELECT t.tgname, p.prosrc, pg_get_triggerdef(t.oid, true) "
+            "FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
             "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') "
-            # One that fires only sometimes, or for some columns, is not the guard.
-            "AND t.tgqual IS NULL AND t.tgattr = '' "
             "AND n.nspname = current_schema() "
             "AND 'search_path=public, pg_temp' = ANY(p.proconfig)"
         )
         found: dict[tuple[str, str], Any] = {
-            ("trigger", name): source for name, source in cursor.fetchall()
+            ("trigger", name): f"{source}{_PART}{definition}"
+            for name, source, definition in cursor.fetchall()
         }
         cursor.execute(
-            "SELECT c.conname FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
-            "WHERE c.contype = 'f' AND c.convalidated AND n.nspname = current_schema()"
+            "SELECT c.conname, pg_get_constraintdef(c.oid, true) "
+            "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 'f' AND c.convalidated AND n.nspname = current_schema()"
         )
-        found.update({("constraint", name): "" for (name,) in cursor.fetchall()})
+        found.update({("constraint", name): text for name, text in cursor.fetchall()})
         return found
 
 

@@ -25,6 +25,7 @@ from imprimatur.publishing.destinations.folder import FolderDestination
 from imprimatur.publishing.models import Publication, Receipt
 from imprimatur.publishing.selectors import PublicationRecord
 from imprimatur.publishing.services import _deliver, _release
+from kombu import Connection
 
 from generation.assets import blobs
 from governance.kernel.digests import sha256_hex
@@ -311,9 +312,13 @@ def publisher(press: Press, authority: Path) -> Iterator[subprocess.Popen[bytes]
 
 def hint(press: Press, task: str, **kwargs: str) -> None:
     """Send a hint to the publisher's own broker, as the relay does."""
-    with Celery("hints", broker="atomicfs://") as app:
-        app.conf.broker_transport_options = folder_options(press.folder / "broker")
-        app.send_task(task, kwargs=kwargs, queue="publisher", ignore_result=True)
+    options = folder_options(press.folder / "broker")
+    # A connection of its own: the broker of the environment is the suite's, not this publisher's.
+    with (
+        Celery("hints", set_as_current=False) as app,
+        Connection("atomicfs://", transport_options=options) as own,
+    ):
+        app.send_task(task, kwargs=kwargs, queue="publisher", ignore_result=True, connection=own)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -321,7 +326,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     assert process.wait(10) == -signal.SIGKILL
 
 
-def wait_until(press: Press, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+def wait_until(press: Press, holds: Callable[[], bool], within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > end:

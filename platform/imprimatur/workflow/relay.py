@@ -33,11 +33,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Relay:
-    """One relay with its signer; `run` is one round, `tidy_broker` removes the broker's litter."""
+    """One relay with its signer; `run` is one round, `tidy` removes what served its time."""
 
     send: Send
     signer: CheckpointSigner
-    tidy_broker: Callable[[datetime], int] = field(default=lambda _now: 0)
+    tidy: Callable[[datetime], int] = field(default=lambda _now: 0)
     _done_at: dict[str, datetime] = field(default_factory=dict)
 
     def run(self, now: datetime) -> int:
@@ -56,7 +56,7 @@ class Relay:
             did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
         if self._is_due("prune", PRUNE_EVERY, now):
             self._isolated("prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS))
-            self._isolated("tidy the broker", lambda: self.tidy_broker(now))
+            self._isolated("tidy up", lambda: self.tidy(now))
         if self._is_due("merge delay", LOOK_AT_MERGE_DELAY_EVERY, now):
             self._isolated("watch the merge delay", lambda: self._watch_merge_delay(now))
         return did

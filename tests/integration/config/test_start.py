@@ -114,13 +114,41 @@ class TestAGuard:
 
     @pytest.mark.postgresql
     @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
-    def test_that_fires_no_more_is_no_start(self, told: list[dict[str, Any]]) -> None:
+    @pytest.mark.parametrize(
+        "narrowed",
+        [
+            "BEFORE DELETE OR UPDATE ON {0} FOR EACH ROW WHEN (false)",
+            "BEFORE DELETE ON {0} FOR EACH ROW",
+            "BEFORE DELETE OR UPDATE OF id ON {0} FOR EACH ROW",
+            "AFTER DELETE OR UPDATE ON {0} FOR EACH ROW",
+            "BEFORE DELETE OR UPDATE ON {0} FOR EACH STATEMENT",
+        ],
+    )
+    def test_that_fires_no_more_or_not_always_is_no_start(
+        self, told: list[dict[str, Any]], narrowed: str
+    ) -> None:
         piece = first_piece()
         run(piece.drop)
         run(
-            f"CREATE TRIGGER {piece.name} BEFORE UPDATE OR DELETE ON {piece.table} "
-            f"FOR EACH ROW WHEN (false) EXECUTE FUNCTION {piece.name}_fn()"
+            f"CREATE TRIGGER {piece.name} {narrowed.format(piece.table)} "
+            f"EXECUTE FUNCTION {piece.name}_fn()"
         )
+        assert refused(told, "imprimatur.E002", piece.name)
+
+    @pytest.mark.postgresql
+    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
+    def test_that_binds_only_at_the_end_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        piece = next(
+            piece
+            for guard in guards.manifest()
+            for piece in guard.postgresql
+            if piece.kind == "constraint"
+        )
+        run(piece.drop)
+        run(piece.create)
+        start.require_sound()
+        run(piece.drop)
+        run(f"{piece.create} DEFERRABLE")
         assert refused(told, "imprimatur.E002", piece.name)
 
     def test_that_is_missing_stops_the_worker_the_relay_and_the_web(

@@ -195,7 +195,7 @@ def _profile(proposer: Actor, approver: Actor, at: Any) -> None:
         dtype="float32",
         device="cpu",
         parameters={"steps": 4, "guidance": 4.0, "max_sequence_length": 77},
-        scorers={},
+        scorers={"folder": "demo", "entries": []},
         is_calibrated=False,
         licence="CC0-1.0",
         now=at,

@@ -135,24 +135,25 @@ class TestARound:
     def test_tidies_the_broker_now_and_then(self, desk: Desk, signer: CheckpointSigner) -> None:
         tidied: list[Any] = []
         relay = Relay(
-            send=lambda *_: None, signer=signer, tidy_broker=lambda now: tidied.append(now) or 0
+            send=lambda *_: None, signer=signer, tidy=lambda now: tidied.append(now) or 0
         )
         for moment in (NOW, SOON, NOW + module.PRUNE_EVERY):
             relay.run(moment)
         assert tidied == [NOW, NOW + module.PRUNE_EVERY]
 
 
+@pytest.mark.django_db
 class TestTheBrokersLitter:
     def test_is_removed_where_the_broker_is_a_folder(
         self, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
     ) -> None:
         settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"processed_folder": str(tmp_path)}
         (tmp_path / "1_x.publisher.msg").write_text("{}")
-        assert command.tidy_broker(NOW + timedelta(days=10_000)) == 1
+        assert command.tidy(NOW + timedelta(days=10_000)) == 1
 
     def test_is_nobodys_business_elsewhere(self, settings: Any) -> None:
         settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 10}
-        assert command.tidy_broker(NOW) == 0
+        assert command.tidy(NOW) == 0
 
 
 class TestTheMergeDelay:

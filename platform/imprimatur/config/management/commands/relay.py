@@ -15,6 +15,8 @@ from django.db import close_old_connections
 from governance.kernel.clock import now
 from governance.ledger import services as ledger
 from governance.ledger.checkpoints import CheckpointSigner
+from imprimatur.accounts import services as accounts
+from imprimatur.api import idempotency
 from imprimatur.config import broker, start
 from imprimatur.config.celery import app
 from imprimatur.workflow.relay import Relay
@@ -35,7 +37,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         signer = CheckpointSigner.load(Path(settings.CHECKPOINT_KEY_FOLDER))
         ledger.confirm_continuity(signer=signer)
-        relay = Relay(send=send, signer=signer, tidy_broker=tidy_broker)
+        relay = Relay(send=send, signer=signer, tidy=tidy)
         log.info("Relaying", origin=settings.LEDGER_ORIGIN)
         while not stop.is_set():
             close_old_connections()
@@ -49,7 +51,8 @@ def send(task: str, kwargs: Mapping[str, Any], queue: str) -> None:
     app.send_task(task, kwargs=dict(kwargs), queue=queue, ignore_result=True, retry=False)
 
 
-def tidy_broker(now: datetime) -> int:
-    """Remove what the embedded broker keeps of delivered messages; other brokers keep nothing."""
+def tidy(now: datetime) -> int:
+    """Remove what served its time: delivered messages of files, kept answers, sign-in windows."""
     folder = settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("processed_folder")
-    return broker.prune(Path(str(folder)), now=now) if folder else 0
+    removed = broker.prune(Path(str(folder)), now=now) if folder else 0
+    return removed + idempotency.prune(now=now) + accounts.prune_attempts(now=now)
