@@ -19,6 +19,9 @@ from governance.kernel.actors import SYSTEM
 from governance.outbox import services as outbox
 from governance.tables.records import move
 
+# A long backlog must not flood the broker: this many old hints a round still outrun any worker.
+HINTS_A_ROUND = 20
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,8 +42,13 @@ def sweep(*, now: datetime, limit: int = 200) -> Swept:
     logged and holds up no other.
     """
     did: Counter[str] = Counter()
-    for rows in due():
-        for item_id in list(rows.values_list("pk", flat=True)[:limit]):
+    expired, never_hinted, hinted_long_ago = due()
+    for rows, most in (
+        (expired, limit),
+        (never_hinted, limit),
+        (hinted_long_ago, min(limit, HINTS_A_ROUND)),
+    ):
+        for item_id in list(rows.values_list("pk", flat=True)[:most]):
             try:
                 with transaction.atomic():
                     item = _take(rows.filter(pk=item_id))

@@ -29,6 +29,17 @@ class TestSweep:
         assert make.hints(item.id) == 2
         assert shop.item(item.id).state == "queued"
 
+    def test_hints_a_long_backlog_a_little_each_round(
+        self, shop: make.Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(_sweep, "HINTS_A_ROUND", 2)
+        items = shop.order(5).items
+        for item in items:
+            make.let_hint_age(item.id)
+        rounds = [services.sweep(now=make.NOW).hinted for _ in range(4)]
+        assert rounds == [2, 2, 1, 0]
+        assert [make.hints(item.id) for item in items] == [2] * 5
+
     def test_takes_back_an_expired_lease_and_hints_at_once(self, shop: make.Shop) -> None:
         item = shop.order().items[0]
         claim = make.claimed(item)
