@@ -91,6 +91,17 @@ class JobItem(Record):
             models.Index(
                 fields=["lease_until"], name="item_under_lease", condition=models.Q(state="leased")
             ),
+            models.Index(
+                fields=["brand_id", "id"], name="item_held", condition=models.Q(state="held")
+            ),
+            models.Index(
+                fields=["queue"], name="item_in_queue", condition=models.Q(state="queued")
+            ),
+            models.Index(
+                fields=["queue", "finished_at"],
+                name="item_measured",
+                condition=models.Q(render_s__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -97,6 +97,31 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """One image that waits for the compliance stage, because a scorer could not judge it."""
+
+    id: UUID
+    job_id: UUID
+    brand_id: UUID
+    requester_id: UUID
+    template_name: str
+    number: int
+    asset_id: UUID
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What stands before an order of one profile; `image_s` is None until one was measured.
+
+    `images` is counted up to `WAITING_COUNTED`; `image_s` is the median of the latest renderings.
+    """
+
+    images: int
+    image_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderFacts:
     """What a passport says of the order behind an asset; personal text stays sealed."""
 

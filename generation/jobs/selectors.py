@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from statistics import median
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -9,10 +10,11 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
 from generation.jobs.models import GenerationJob, JobItem
-from generation.jobs.records import ItemRecord, JobRecord, OrderFacts
+from generation.jobs.records import HeldRecord, ItemRecord, JobRecord, OrderFacts, Wait
 from generation.jobs.states import OPEN_STATES, ItemState
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
+from governance.kernel.roles import Role
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
@@ -21,6 +23,13 @@ from governance.sealing import services as sealing
 
 VARIABLES = "generation.variables"
 PROMPT = "generation.prompt"
+# The role that decides whether an image that could not be judged goes on.
+HOLD_ROLE = Role.COMPLIANCE_REVIEWER
+# Counting a longer queue would cost more than its number tells.
+WAITING_COUNTED = 1000
+# Of the latest renderings in a queue, those of one profile count, and of these the newest.
+MEASURED_IN_QUEUE = 200
+MEASURED = 50
 
 
 def get_job(actor: Actor, job_id: UUID) -> JobRecord:
@@ -61,6 +70,55 @@ def get_item(actor: Actor, item_id: UUID) -> tuple[UUID, ItemRecord]:
     return job.id, next(i for i in job.items if i.id == item_id)
 
 
+def list_held(actor: Actor, *, after: UUID | None = None, limit: int = 50) -> list[HeldRecord]:
+    """Return held images that wait for this actor's decision, oldest first, from behind `after`."""
+    rows = (
+        JobItem.objects.filter(state=ItemState.HELD, brand_id__in=_brands_of_holds(actor))
+        .exclude(requester_id=actor.id)
+        .select_related("job")
+        .order_by("pk")
+    )
+    found: list[HeldRecord] = []
+    while len(found) < limit:
+        page = list((rows if after is None else rows.filter(pk__gt=after))[:limit])
+        if not page:
+            break
+        after = page[-1].pk
+        asset_of = assets.ids_by_item(item.id for item in page)
+        own = review.contributed_to(actor.id, asset_of.values())
+        found += [
+            _held_record(item, asset_of[item.id])
+            for item in page
+            if item.id in asset_of and asset_of[item.id] not in own
+        ]
+    return found[:limit]
+
+
+def hold_context(brand_id: UUID, requester_id: UUID, asset_id: UUID | None) -> Context:
+    """Return what the permission to decide on a held image is asked with."""
+    parts = frozenset() if asset_id is None else review.contributors(asset_id)
+    return Context(
+        brand_id=brand_id, contributors=parts | {requester_id}, stage_role=HOLD_ROLE
+    )
+
+
+def wait_for(profile_id: UUID, queue: str) -> Wait:
+    """Return what waits in a queue, and how long an image of that profile took lately.
+
+    The number tells nothing of whose images they are, so it is for everybody who may order.
+    """
+    waiting = JobItem.objects.filter(queue=queue, state=ItemState.QUEUED)
+    latest = (
+        JobItem.objects.filter(queue=queue, render_s__isnull=False)
+        .order_by("-finished_at")
+        .values_list("job__profile_id", "render_s")[:MEASURED_IN_QUEUE]
+    )
+    measured = [render_s for made_with, render_s in latest if made_with == profile_id][:MEASURED]
+    return Wait(
+        images=waiting[:WAITING_COUNTED].count(), image_s=median(measured) if measured else None
+    )
+
+
 def prompt_of(actor: Actor, item_id: UUID) -> str | None:
     """Return an item's compiled prompt; None once it was erased. Raises: NotFound."""
     item = JobItem.objects.filter(pk=item_id).first()
@@ -94,6 +152,31 @@ def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:
         actor,
         Permission.GENERATION_JOB_READ,
         Context(brand_id=brand_id, owner_id=requester_id),
+    )
+
+
+def _brands_of_holds(actor: Actor) -> list[UUID]:
+    return [
+        brand_id
+        for brand_id in actor.roles
+        if permits.may(
+            actor,
+            Permission.REVIEW_CASE_DECIDE,
+            Context(brand_id=brand_id, stage_role=HOLD_ROLE),
+        )
+    ]
+
+
+def _held_record(item: JobItem, asset_id: UUID) -> HeldRecord:
+    return HeldRecord(
+        id=item.id,
+        job_id=item.job_id,
+        brand_id=item.brand_id,
+        requester_id=item.requester_id,
+        template_name=item.job.template_name,
+        number=item.number,
+        asset_id=asset_id,
+        held_at=item.finished_at or item.created_at,
     )
 
 

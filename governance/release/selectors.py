@@ -1,5 +1,6 @@
 """Reads of releases, scoped to the actor's brands; withdrawn ones stay visible and say so."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -70,13 +71,15 @@ def get_withdrawal(actor: Actor, release_id: UUID) -> WithdrawalRecord:
     ).first()
     if withdrawal is None:
         raise NotFound(_("This release is not withdrawn."))
-    return WithdrawalRecord(
-        id=withdrawal.id,
-        release_id=withdrawal.release_id,
-        actor_id=withdrawal.actor_id,
-        reason=sealing.reveal(sealed=bytes(withdrawal.reason), purpose=REASON_PURPOSE),
-        created_at=withdrawal.created_at,
+    return _withdrawal_records([withdrawal])[0]
+
+
+def find_withdrawals(actor: Actor, release_ids: Iterable[UUID]) -> dict[UUID, WithdrawalRecord]:
+    """Return the withdrawals of those of the releases that are withdrawn, by release id."""
+    rows = Withdrawal.objects.filter(
+        release__in=visible_releases(actor), release_id__in=list(release_ids)
     )
+    return {record.release_id: record for record in _withdrawal_records(list(rows))}
 
 
 def is_withdrawn(release_id: UUID) -> bool:
@@ -97,6 +100,23 @@ def visible_releases(actor: Actor) -> QuerySet[Release]:
     return releases.filter(
         brand_id__in=permits.brands_where(actor, Permission.PUBLISHING_RELEASE_READ)
     )
+
+
+def _withdrawal_records(rows: list[Withdrawal]) -> list[WithdrawalRecord]:
+    """Turn rows into facts; all their reasons are opened with one query."""
+    reasons = sealing.reveal_all(
+        sealed=[bytes(row.reason) for row in rows], purpose=REASON_PURPOSE
+    )
+    return [
+        WithdrawalRecord(
+            id=row.id,
+            release_id=row.release_id,
+            actor_id=row.actor_id,
+            reason=reason,
+            created_at=row.created_at,
+        )
+        for row, reason in zip(rows, reasons, strict=True)
+    ]
 
 
 def release_record(release: Release) -> ReleaseRecord:

@@ -187,6 +187,15 @@ def contributors(subject_id: UUID) -> frozenset[UUID]:
     )
 
 
+def contributed_to(actor_id: UUID, subject_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of the subjects in which that person had a part."""
+    return frozenset(
+        Contribution.objects.filter(
+            actor_id=actor_id, subject_id__in=list(subject_ids)
+        ).values_list("subject_id", flat=True)
+    )
+
+
 def visible_cases(actor: Actor) -> QuerySet[Case]:
     """Return the cases that `may_see` answers yes for, as rows."""
     if permits.may_everywhere(actor, Permission.REVIEW_CASE_READ):

@@ -17,19 +17,16 @@ from generation.jobs.records import Claim, Rendered
 from generation.jobs.states import ITEM, ItemState
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import sha256_hex
-from governance.kernel.errors import NotFound
+from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.lifecycle import IllegalTransition, StaleState
-from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import bodies
 from governance.ledger import services as ledger
 from governance.ledger.events import Event
 from governance.policy.permissions import Permission
 from governance.policy.permits import require
-from governance.policy.predicates import Context
 from governance.quota import services as quota
 from governance.refusals import services as refusals
-from governance.review import selectors as review_selectors
 from governance.review import services as review
 from governance.sealing import services as sealing
 from governance.tables.records import move
@@ -37,6 +34,7 @@ from templates.prompts import services as prompts
 
 HOLD_REASON = "generation.hold_reason"
 FAILURE_LENGTH = 500
+REASON_LENGTH = 4000
 _ACT = {"pass": "submit", "flag": "submit", "refuse": "refuse", "hold": "hold"}
 _EVENT = {
     "submit": Event.GENERATION_ITEM_RENDERED,
@@ -141,28 +139,31 @@ def end_if_cancelled(*, claim: Claim, now: datetime) -> bool:
 def resolve_hold(*, actor: Actor, item_id: UUID, accept: bool, reason: str, now: datetime) -> None:
     """Decide on a held item: into review, or refused; the reason is kept sealed.
 
-    Only the compliance stage may, and nobody who had a part in the image.
-    Raises: NotFound, NotPermitted, ReasonRequired, IllegalTransition unless it is held.
+    Only the compliance stage may, and nobody who had a part in the image. Accepting it approves
+    nothing: it opens the review case that every other image has.
+    Raises: NotFound, NotPermitted, ReasonRequired, InvalidInput for a reason that is too long,
+    IllegalTransition unless it is held.
     """
     with transaction.atomic():
         item = JobItem.objects.select_for_update().filter(pk=item_id).first()
         if item is None or not selectors.may_read(actor, item.brand_id, item.requester_id):
             raise NotFound(_("No job item has this id."), item_id=str(item_id))
         asset_id = asset_selectors.ids_by_item([item.id]).get(item.id)
-        parts = frozenset() if asset_id is None else review_selectors.contributors(asset_id)
         require(
             actor,
             Permission.REVIEW_CASE_DECIDE,
-            Context(
-                brand_id=item.brand_id,
-                contributors=parts | {item.requester_id},
-                stage_role=Role.COMPLIANCE_REVIEWER,
-            ),
+            selectors.hold_context(item.brand_id, item.requester_id, asset_id),
         )
         if item.state != ItemState.HELD or asset_id is None:
             raise IllegalTransition(_("This image is not held."), state=item.state)
         if not reason.strip():
             raise ReasonRequired(_("Give the reason for this decision."), pointer="/reason")
+        if len(reason) > REASON_LENGTH:
+            raise InvalidInput(
+                _("Give a reason of at most %(max)s characters.") % {"max": REASON_LENGTH},
+                pointer="/reason",
+                rule="length",
+            )
         sha256 = asset_selectors.get_asset(actor, asset_id).sha256
         subject = SubjectRef("asset", asset_id, item.brand_id, sha256)
         changes: dict[str, Any] = {}

@@ -1,6 +1,6 @@
 """Reads of destinations, publications and released bytes, scoped to the actor's brands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,10 +95,14 @@ def list_publications(
     *,
     brand_id: UUID | None = None,
     release_id: UUID | None = None,
+    release_ids: Iterable[UUID] | None = None,
     after: UUID | None = None,
-    limit: int = 50,
+    limit: int | None = 50,
 ) -> list[PublicationRecord]:
-    """Return publications that the actor may see, newest first, from before `after`."""
+    """Return publications that the actor may see, newest first, from before `after`.
+
+    Without a limit all of them come: only for a page whose releases are named.
+    """
     rows = _rows()
     if not permits.may_everywhere(actor, Permission.PUBLISHING_PUBLICATION_READ):
         rows = rows.filter(
@@ -108,6 +112,8 @@ def list_publications(
         rows = rows.filter(brand_id=brand_id)
     if release_id is not None:
         rows = rows.filter(release_id=release_id)
+    if release_ids is not None:
+        rows = rows.filter(release_id__in=list(release_ids))
     if after is not None:
         rows = rows.filter(pk__lt=after)
     return [publication_record(row) for row in rows.order_by("-pk")[:limit]]

@@ -48,27 +48,44 @@ class OrderRefused(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What an order would ask of the model, and what it would cost."""
+    """What an order would ask of the model, what it would cost, and what waits before it.
+
+    `image_s` is how long one image took lately with the same model; None where none was measured.
+    """
 
     prompt: str
     negative_prompt: str
     images: int
     violation: str | None
+    queued_before: int
+    image_s: float | None
 
 
 def preview(
-    *, actor: Actor, template_id: UUID, variables: Mapping[str, Any], variants: int = 1
+    *,
+    actor: Actor,
+    template_id: UUID,
+    variables: Mapping[str, Any],
+    variants: int = 1,
+    profile: str | None = None,
 ) -> Preview:
-    """Compile and screen without recording anything. Raises: NotFound, InvalidInput."""
+    """Compile and screen without recording anything, and say what waits before such an order.
+
+    Raises: NotFound, InvalidInput.
+    """
     version = prompts.released_version(actor, template_id)
+    model = _choose_profile(version.content, profile)
     _check_count(variants)
     compiled = compiling.compile_prompt(version.content, variables)
     violation = _screen(version.brand_id, variables, compiled.prompt)
+    wait = job_selectors.wait_for(model.id, model.queue)
     return Preview(
         prompt=compiled.prompt,
         negative_prompt=compiled.negative,
         images=variants,
         violation=None if violation is None else violation.reason,
+        queued_before=wait.images,
+        image_s=wait.image_s,
     )
 
 
