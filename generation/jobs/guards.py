@@ -1,5 +1,6 @@
 """What was ordered cannot change, an item that is over stays over, and its epoch only grows."""
 
+from generation.jobs.states import ITEM
 from governance.tables import guards
 
 GUARDS = (
@@ -44,16 +45,7 @@ GUARDS = (
         "fingerprint",
         "created_at",
     ),
-    guards.refuse_when(
-        "jobs_item_stays_over",
-        "jobs_jobitem",
-        event="UPDATE",
-        condition=(
-            "OLD.state IN ('in_review', 'refused', 'failed', 'cancelled') "
-            "AND NEW.state <> OLD.state"
-        ),
-        message="an item that is over does not move again",
-    ),
+    guards.only_moves("jobs_item_moves", "jobs_jobitem", ITEM, "an item cannot go to that state"),
     guards.refuse_when(
         "jobs_item_held_for_a_person",
         "jobs_jobitem",

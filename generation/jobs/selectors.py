@@ -97,9 +97,7 @@ def list_held(actor: Actor, *, after: UUID | None = None, limit: int = 50) -> li
 def hold_context(brand_id: UUID, requester_id: UUID, asset_id: UUID | None) -> Context:
     """Return what the permission to decide on a held image is asked with."""
     parts = frozenset() if asset_id is None else review.contributors(asset_id)
-    return Context(
-        brand_id=brand_id, contributors=parts | {requester_id}, stage_role=HOLD_ROLE
-    )
+    return Context(brand_id=brand_id, contributors=parts | {requester_id}, stage_role=HOLD_ROLE)
 
 
 def wait_for(profile_id: UUID, queue: str) -> Wait:

@@ -19,6 +19,7 @@ class Event(StrEnum):
     BRANDS_RULES_PROPOSED = "brands.rules.proposed"
     BRANDS_SCORING_POLICY_APPROVED = "brands.scoring_policy.approved"
     BRANDS_SCORING_POLICY_PROPOSED = "brands.scoring_policy.proposed"
+    GENERATION_ITEM_ACCEPTED = "generation.item.accepted"
     GENERATION_ITEM_CANCEL_ASKED = "generation.item.cancel_asked"
     GENERATION_ITEM_CANCELLED = "generation.item.cancelled"
     GENERATION_ITEM_FAILED = "generation.item.failed"

@@ -104,9 +104,7 @@ def visible_releases(actor: Actor) -> QuerySet[Release]:
 
 def _withdrawal_records(rows: list[Withdrawal]) -> list[WithdrawalRecord]:
     """Turn rows into facts; all their reasons are opened with one query."""
-    reasons = sealing.reveal_all(
-        sealed=[bytes(row.reason) for row in rows], purpose=REASON_PURPOSE
-    )
+    reasons = sealing.reveal_all(sealed=[bytes(row.reason) for row in rows], purpose=REASON_PURPOSE)
     return [
         WithdrawalRecord(
             id=row.id,

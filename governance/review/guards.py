@@ -14,6 +14,7 @@ from governance.tables.guards import (
     frozen,
     never_deleted,
     once,
+    only_moves,
     refuse_when,
 )
 
@@ -29,15 +30,6 @@ def _lacks_quorum(stages: str, *, case: str, policy: str, sha256: str) -> str:
         "AND d.verdict = 'approve' AND NOT EXISTS (SELECT 1 FROM review_contribution c "
         "WHERE c.subject_id = d.subject_id AND c.actor_id = d.reviewer_id)))"
     )
-
-
-def _illegal_move() -> str:
-    """Return the SQL that a case's state goes where the lifecycle has no move."""
-    moves = sorted({arc for arcs in REVIEW_CASE.moves.values() for arc in arcs.items()})
-    allowed = " OR ".join(
-        f"(OLD.state = '{source}' AND NEW.state = '{target}')" for source, target in moves
-    )
-    return f"OLD.state <> NEW.state AND NOT ({allowed})"
 
 
 SUBJECT_GUARDS = (
@@ -180,13 +172,7 @@ CASE_GUARDS = (
         ),
         message="a case is opened under the latest approved policy of its brand and kind",
     ),
-    refuse_when(
-        "review_case_moves",
-        "review_case",
-        event="UPDATE",
-        condition=_illegal_move(),
-        message="a case cannot go to that state",
-    ),
+    only_moves("review_case_moves", "review_case", REVIEW_CASE, "a case cannot go to that state"),
     refuse_when(
         "review_case_approved_by_approval",
         "review_case",

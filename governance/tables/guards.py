@@ -14,6 +14,8 @@ from django.apps import apps
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from governance.kernel.lifecycle import Lifecycle
+
 REFUSED = "imprimatur: "
 # Parts a catalogue's text where it describes one piece in several.
 _PART = "\0"
@@ -73,6 +75,21 @@ def refuse_when(
         table,
         postgresql=_postgresql_trigger(name, table, f"BEFORE {event}", "ROW", body),
         sqlite=(_sqlite_trigger(name, table, f"BEFORE {event}", condition, text),),
+    )
+
+
+def only_moves(name: str, table: str, lifecycle: Lifecycle, message: str) -> Guard:
+    """Refuse a change of `state` for which the lifecycle has no move."""
+    moves = sorted({arc for arcs in lifecycle.moves.values() for arc in arcs.items()})
+    allowed = " OR ".join(
+        f"(OLD.state = '{source}' AND NEW.state = '{target}')" for source, target in moves
+    )
+    return refuse_when(
+        name,
+        table,
+        event="UPDATE",
+        condition=f"OLD.state <> NEW.state AND NOT ({allowed})",
+        message=message,
     )
 
 
@@ -289,7 +306,8 @@ def _catalogue(connection: BaseDatabaseWrapper) -> dict[tuple[str, str], str]:
         }
         cursor.execute(
             "SELECT c.conname, pg_get_constraintdef(c.oid, true) "
-            "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.contype = 'f' AND c.convalidated AND n.nspname = current_schema()"
+            "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
+            "WHERE c.contype = 'f' AND c.convalidated AND n.nspname = current_schema()"
         )
         found.update({("constraint", name): text for name, text in cursor.fetchall()})
         return found

@@ -7,42 +7,21 @@ each unique key has its own refusal on insert.
 # ruff: noqa: S608 - the SQL here is made of our own constants
 
 from governance.tables.guards import (
-    Guard,
     append_only,
     composite_key,
     frozen,
     never_deleted,
+    once,
+    only_moves,
     refuse_when,
 )
 from templates.prompts.states import TEMPLATE_VERSION, VersionState
-
-
-def _once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guard:
-    """Refuse an INSERT whose unique key is taken, so that REPLACE cannot take its place."""
-    same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
-    return refuse_when(
-        name,
-        table,
-        event="INSERT",
-        condition=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
-        message=message,
-    )
-
-
-def _illegal_move() -> str:
-    """Return the SQL that a version's state goes where the lifecycle has no move."""
-    moves = sorted({arc for arcs in TEMPLATE_VERSION.moves.values() for arc in arcs.items()})
-    allowed = " OR ".join(
-        f"(OLD.state = '{source}' AND NEW.state = '{target}')" for source, target in moves
-    )
-    return f"OLD.state <> NEW.state AND NOT ({allowed})"
-
 
 TEMPLATE_GUARDS = (
     never_deleted("prompts_prompttemplate"),
     frozen("prompts_prompttemplate", "id", "brand_id", "slug", "name", "created_at"),
     composite_key("prompts_prompttemplate", ("brand_id",), "brands_brand", ("id",)),
-    _once(
+    once(
         "prompts_template_once",
         "prompts_prompttemplate",
         ("brand_id", "slug"),
@@ -76,7 +55,7 @@ VERSION_GUARDS = (
         "review_subject",
         ("id", "sha256", "brand_id"),
     ),
-    _once(
+    once(
         "prompts_version_once",
         "prompts_templateversion",
         ("template_id", "number"),
@@ -89,12 +68,11 @@ VERSION_GUARDS = (
         condition=f"NEW.state <> '{VersionState.DRAFT.value}'",
         message="a version starts as a draft",
     ),
-    refuse_when(
+    only_moves(
         "prompts_version_moves",
         "prompts_templateversion",
-        event="UPDATE",
-        condition=_illegal_move(),
-        message="a version cannot go to that state",
+        TEMPLATE_VERSION,
+        "a version cannot go to that state",
     ),
     refuse_when(
         "prompts_version_released_by_label",
@@ -122,13 +100,13 @@ RELEASE_GUARDS = (
         "prompts_templateversion",
         ("id", "template_id", "subject_id", "sha256"),
     ),
-    _once(
+    once(
         "prompts_release_once",
         "prompts_templaterelease",
         ("version_id",),
         "a version is released once",
     ),
-    _once(
+    once(
         "prompts_release_own_approval",
         "prompts_templaterelease",
         ("approval_id",),

@@ -366,7 +366,7 @@ STATES = (
     ),
     Attack(
         "call one published that nobody began",
-        ["publishing_has_receipt"],
+        ["publishing_has_receipt", "publishing_publication_moves"],
         **move("pending", "published"),
     ),
     Attack(
@@ -382,7 +382,7 @@ STATES = (
     *(
         Attack(
             f"take a {row} one up again as {state}",
-            ["publishing_publication_ends"],
+            ["publishing_publication_moves"],
             **move(row, state),
         )
         for row, state in (

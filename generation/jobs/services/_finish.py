@@ -183,7 +183,7 @@ def resolve_hold(*, actor: Actor, item_id: UUID, accept: bool, reason: str, now:
         quota.settle(item_id=item.id, now=now)
         ledger.append(
             actor=actor,
-            event=Event.GENERATION_ITEM_RENDERED if accept else Event.GENERATION_ITEM_REFUSED,
+            event=Event.GENERATION_ITEM_ACCEPTED if accept else Event.GENERATION_ITEM_REFUSED,
             subject=subject,
             now=now,
             facts={"item": str(item.id), "hold": "accepted" if accept else "refused"},

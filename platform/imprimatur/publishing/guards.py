@@ -1,6 +1,7 @@
 """The way out: only released bytes, only to an approved destination, with a receipt of those."""
 
 from governance.tables import guards
+from imprimatur.publishing.states import PUBLICATION
 
 _RELEASE_LOCK = "'release:' || NEW.release_id"
 _WITHDRAWN = "EXISTS (SELECT 1 FROM release_withdrawal w WHERE w.release_id = NEW.release_id)"
@@ -122,12 +123,11 @@ GUARDS = (
         condition=_OTHER_BRAND,
         message="a publication belongs to the brand of what was released",
     ),
-    guards.refuse_when(
-        "publishing_publication_ends",
+    guards.only_moves(
+        "publishing_publication_moves",
         "publishing_publication",
-        event="UPDATE",
-        condition="OLD.state IN ('published', 'failed') AND NEW.state <> OLD.state",
-        message="a publication that is over stays as it ended",
+        PUBLICATION,
+        "a publication cannot go to that state",
     ),
     guards.refuse_when(
         "publishing_has_receipt",

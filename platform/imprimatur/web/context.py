@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from generation.jobs import selectors as jobs
 from governance.kernel.actors import Actor
 from governance.review import selectors as review
 from imprimatur.accounts import people
@@ -89,8 +90,10 @@ def _rooms(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
 
 
 def _waiting(actor: Actor) -> str:
-    """Return how many cases wait for this person, counted up to nine."""
+    """Return how many cases and held images wait for this person, counted up to nine."""
     if not _shared.may_review(actor):
         return ""
     waiting = len(review.list_cases(actor, decidable=True, limit=COUNTED))
+    if waiting < COUNTED and _shared.may_decide_holds(actor):
+        waiting = min(COUNTED, waiting + len(jobs.list_held(actor, limit=COUNTED)))
     return f"{COUNTED - 1}+" if waiting == COUNTED else str(waiting or "")

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from imprimatur.web.views import (
+    holds,
     home,
     images,
     ledger,
@@ -27,11 +28,13 @@ urlpatterns = [
     path("orders/<uuid:job_id>/", orders.job, name="job"),
     path("orders/<uuid:job_id>/sheet/", orders.job_fragment, name="job-fragment"),
     path("orders/items/<uuid:item_id>/cancel/", orders.cancel_item, name="item-cancel"),
+    path("orders/items/<uuid:item_id>/hold/", holds.hold, name="hold"),
     path("reviews/", reviews.reviews, name="reviews"),
     path("reviews/<uuid:case_id>/", reviews.case, name="review"),
     path("assets/<uuid:asset_id>/image", images.asset_image, name="asset-image"),
     path("published/", published.published, name="published"),
     path("releases/<uuid:release_id>/passport", published.passport, name="passport"),
     path("releases/<uuid:release_id>/publish/", published.publish, name="publish"),
+    path("releases/<uuid:release_id>/withdraw/", published.withdraw, name="withdraw"),
     path("ledger/", ledger.ledger, name="ledger"),
 ]

@@ -134,9 +134,7 @@ class TestARound:
 
     def test_tidies_the_broker_now_and_then(self, desk: Desk, signer: CheckpointSigner) -> None:
         tidied: list[Any] = []
-        relay = Relay(
-            send=lambda *_: None, signer=signer, tidy=lambda now: tidied.append(now) or 0
-        )
+        relay = Relay(send=lambda *_: None, signer=signer, tidy=lambda now: tidied.append(now) or 0)
         for moment in (NOW, SOON, NOW + module.PRUNE_EVERY):
             relay.run(moment)
         assert tidied == [NOW, NOW + module.PRUNE_EVERY]

@@ -83,6 +83,14 @@ class ItemStateOutput(serializers.Serializer):
     state = serializers.ChoiceField(ITEM_STATES)
 
 
+@extend_schema_serializer(component_name="HoldDecision")
+class HoldDecisionInput(Input):
+    """Whether a held image goes into review, and why."""
+
+    accept = Flag(help_text="True sends it into review, false refuses it.")
+    reason = Text(max_length=4000, help_text="Kept sealed; after a refusal the requester reads it.")
+
+
 class JobFilters(Filters):
     """Which orders."""
 
@@ -178,3 +186,33 @@ class ItemCancellation(Endpoint):
         """Cancel one image."""
         state = job_services.cancel_item(actor=self.actor, item_id=item_id, now=clock.now())
         return Response(ItemStateOutput({"id": item_id, "state": state}).data)
+
+
+class ItemHoldDecision(Endpoint):
+    """The decision on one held image."""
+
+    @operation(
+        "decide_hold",
+        "Decide about a held image",
+        needs=Permission.REVIEW_CASE_DECIDE,
+        takes=HoldDecisionInput,
+        gives=ItemOutput,
+        status=201,
+        creates=True,
+        refuses=[404],
+        headers={"Location": "The order."},
+        description="An image that no scorer could judge waits for a compliance reviewer who had "
+        "no part in it. Accepted, it goes into review like any other; otherwise it is refused, and "
+        "the refusal is on record. Only a person who is signed in decides, never a key.",
+    )
+    def post(self, _request: Request, item_id: UUID) -> Response:
+        """Send a held image into review, or refuse it."""
+        wanted = self.parsed(HoldDecisionInput)
+
+        def act(_key: str, now: datetime) -> Answer:
+            job_services.resolve_hold(actor=self.actor, item_id=item_id, now=now, **wanted)
+            job_id, item = jobs.get_item(self.actor, item_id)
+            headers = {"Location": reverse("api:job", args=[job_id])}
+            return Answer(201, ItemOutput(item).data, headers)
+
+        return self.once(act)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
@@ -13,9 +14,10 @@ from rest_framework.response import Response
 
 from governance.policy.permissions import Permission
 from governance.release import selectors as releases
+from governance.release import services as release_services
 from imprimatur.api import images
 from imprimatur.api.endpoints import BYTES, Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity
+from imprimatur.api.fields import Filters, Identity, Input, Text
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.v1.publications import (
     PublicationInput,
@@ -40,6 +42,13 @@ class ReleaseOutput(serializers.Serializer):
     marking_profile = serializers.CharField()
     created_at = serializers.DateTimeField()
     withdrawn_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="Withdrawal")
+class WithdrawalInput(Input):
+    """Why a release is withdrawn."""
+
+    reason = Text(max_length=4000, help_text="Kept sealed; members of the brand read it.")
 
 
 class ReleaseFilters(Filters):
@@ -137,6 +146,37 @@ class ReleasePassport(Endpoint):
                 "X-Content-Type-Options": "nosniff",
             },
         )
+
+
+class ReleaseWithdrawal(Endpoint):
+    """The withdrawal of one release."""
+
+    @operation(
+        "withdraw_release",
+        "Withdraw a release",
+        needs=Permission.PUBLISHING_RELEASE_WITHDRAW,
+        takes=WithdrawalInput,
+        gives=ReleaseOutput,
+        status=201,
+        creates=True,
+        refuses=[404],
+        headers={"Location": "The release."},
+        description="For good: nothing of it is published from now on, and what still waits is not "
+        "delivered. Copies already delivered stay where they are until they are removed there. "
+        "Only a person who is signed in withdraws, never a key.",
+    )
+    def post(self, _request: Request, release_id: UUID) -> Response:
+        """Withdraw a release."""
+        wanted = self.parsed(WithdrawalInput)
+
+        def act(_key: str, now: datetime) -> Answer:
+            release = release_services.withdraw(
+                actor=self.actor, release_id=release_id, now=now, **wanted
+            )
+            headers = {"Location": reverse("api:release", args=[release_id])}
+            return Answer(201, ReleaseOutput(release).data, headers)
+
+        return self.once(act)
 
 
 class ReleasePublications(Endpoint):

@@ -69,6 +69,13 @@ class PreviewOutput(serializers.Serializer):
     violation = serializers.CharField(
         allow_null=True, help_text="Why the brand's rules would refuse it; null if they would not."
     )
+    queued_before = serializers.IntegerField(
+        help_text="How many images wait in the same queue; counted up to 1000."
+    )
+    image_s = serializers.FloatField(
+        allow_null=True,
+        help_text="Seconds that one image took lately (the median of up to 50); null if unknown.",
+    )
 
 
 class TemplateFilters(Filters):

@@ -42,6 +42,9 @@ urlpatterns: list[URLPattern] = [
     path("jobs", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", jobs.JobDetail.as_view(), name="job"),
     path("items/<uuid:item_id>/cancel", jobs.ItemCancellation.as_view(), name="item-cancel"),
+    path(
+        "items/<uuid:item_id>/hold-decision", jobs.ItemHoldDecision.as_view(), name="hold-decision"
+    ),
     path("assets/<uuid:asset_id>", assets.AssetDetail.as_view(), name="asset"),
     path("assets/<uuid:asset_id>/image", assets.AssetImage.as_view(), name="asset-image"),
     path(
@@ -66,6 +69,11 @@ urlpatterns: list[URLPattern] = [
         "releases/<uuid:release_id>/publications",
         releases.ReleasePublications.as_view(),
         name="release-publications",
+    ),
+    path(
+        "releases/<uuid:release_id>/withdrawal",
+        releases.ReleaseWithdrawal.as_view(),
+        name="release-withdrawal",
     ),
     path("publications", publications.PublicationList.as_view(), name="publications"),
     path(

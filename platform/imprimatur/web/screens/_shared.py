@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
 from generation.assets.selectors import AssetRecord, ScoreRecord
+from generation.jobs import selectors as jobs_reads
 from generation.jobs.records import ItemRecord, JobRecord
+from generation.registry import selectors as registry
 from governance.kernel.actors import Actor
 from governance.kernel.roles import Role
 from governance.policy import permits
@@ -20,6 +22,7 @@ from governance.review.records import CaseRecord
 from imprimatur.web import words
 from templates.brands import selectors as brands
 from templates.brands.records import BrandRecord
+from templates.prompts import selectors as prompts
 
 THUMBS = 4
 REVIEW_ROLES = (Role.BRAND_REVIEWER, Role.COMPLIANCE_REVIEWER)
@@ -70,6 +73,11 @@ def may_order(actor: Actor) -> bool:
 def may_review(actor: Actor) -> bool:
     """Tell whether the actor holds a role that decides, in any brand."""
     return bool(actor.brands(*REVIEW_ROLES))
+
+
+def may_decide_holds(actor: Actor) -> bool:
+    """Tell whether the actor holds the role that decides about held images, in any brand."""
+    return bool(actor.brands(jobs_reads.HOLD_ROLE))
 
 
 def may_audit(actor: Actor) -> bool:
@@ -189,12 +197,57 @@ def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
     }
 
 
+def image_title(template_name: str, number: int) -> str:
+    """Return what one image of an order is called, as its review case is."""
+    return f"{template_name} · {number}"
+
+
+def origin_of(actor: Actor, job: JobRecord, item: ItemRecord, requester: str) -> dict[str, Any]:
+    """Return in words what an image was made from, with its prompt and whether scores mean a thing.
+
+    Raises: NotFound.
+    """
+    version = prompts.get_version(actor, job.template_version_id)
+    declared = version.content["schema"]["properties"]
+    profile = registry.get_profile(job.profile_id)
+    facts = [
+        (
+            _("Template"),
+            _("%(name)s, version %(number)s") % {"name": version.name, "number": version.number},
+        )
+    ]
+    if job.variables is None:
+        facts.append((_("Variables"), _("Erased")))
+    for name, value in (job.variables or {}).items():
+        facts.append((declared.get(name, {}).get("title") or name.replace("_", " "), str(value)))
+    facts += [
+        (_("Ordered by"), requester),
+        (_("Model"), profile.name),
+        (_("Seed"), str(item.seed)),
+    ]
+    prompt = jobs_reads.prompt_of(actor, item.id)
+    return {
+        "facts": [{"label": label, "text": text} for label, text in facts],
+        "prompt": prompt if prompt is not None else _("Erased"),
+        "is_calibrated": profile.is_calibrated,
+    }
+
+
+def hold_reasons(asset: AssetRecord | None) -> list[str]:
+    """Return in words which scorers could not judge an image, and why."""
+    return [
+        f"{words.scorer(score.scorer)}: {score.reason or _('no reason was given')}"
+        for score in (asset.scores if asset else ())
+        if score.verdict == "hold"
+    ]
+
+
 def flag_reasons(asset: AssetRecord | None) -> list[str]:
-    """Return in words which scores did not simply pass, and by which rule."""
+    """Return in words which scores broke a rule, and by how much; holds have words of their own."""
     return [
         f"{words.scorer(score.scorer)}: {score.reason or _measured(score)}"
         for score in (asset.scores if asset else ())
-        if score.verdict != "pass"
+        if score.verdict not in {"pass", "hold"}
     ]
 
 

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from generation.jobs import selectors as jobs
 from generation.registry import selectors as registry
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
@@ -17,8 +19,12 @@ from governance.quota.records import AccountRecord
 from imprimatur.web import words
 from imprimatur.web.forms.order import OrderForm
 from imprimatur.web.screens import _shared
+from imprimatur.workflow.order import Preview
 from templates.prompts import selectors as prompts
 from templates.prompts.records import VersionRecord
+
+# From here on a time reads better in minutes.
+MINUTES_FROM_S = 90
 
 
 def order_form(version: VersionRecord, data: Mapping[str, Any] | None = None) -> OrderForm:
@@ -62,6 +68,32 @@ def ordering(
             )
         ],
     }
+
+
+def wait(preview: Preview) -> str:
+    """Return in words what waits before an order, and how long an image took lately if measured."""
+    waiting = preview.queued_before
+    if waiting >= jobs.WAITING_COUNTED:
+        parts = [_("At least %(n)s images wait before yours.") % {"n": waiting}]
+    elif waiting:
+        parts = [
+            ngettext("%(n)s image waits before yours.", "%(n)s images wait before yours.", waiting)
+            % {"n": waiting}
+        ]
+    else:
+        parts = [_("No image waits before yours.")]
+    if preview.image_s is not None:
+        parts.append(_("Making one takes about %(time)s.") % {"time": _about(preview.image_s)})
+    return " ".join(parts)
+
+
+def _about(seconds: float) -> str:
+    """Return a measured time, no more precise than it is worth."""
+    if seconds < 1:
+        return _("a second")
+    if seconds < MINUTES_FROM_S:
+        return _("%(n)s s") % {"n": round(seconds)}
+    return _("%(n)s min") % {"n": round(seconds / 60)}
 
 
 def refusal(error: DomainError) -> dict[str, Any]:

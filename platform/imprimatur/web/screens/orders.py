@@ -25,6 +25,7 @@ from imprimatur.web import words
 from imprimatur.web.screens import _shared
 
 PAGE = 12
+HELD_CATEGORY = "held"
 
 
 def orders(actor: Actor, after: UUID | None) -> dict[str, Any]:
@@ -51,6 +52,11 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         Context(brand_id=job.brand_id, owner_id=job.requester_id),
     )
     may_order = permits.may(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=job.brand_id))
+    may_decide_holds = permits.may(
+        actor,
+        Permission.REVIEW_CASE_DECIDE,
+        jobs.hold_context(job.brand_id, job.requester_id, None),
+    )
     is_own = job.requester_id == actor.id
     return {
         "id": job.id,
@@ -65,7 +71,9 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         "summary": _summary(job),
         "order_again_id": job.template_id if may_order else None,
         "items": [
-            _item(actor, item, made.get(item.id), cases, is_calibrated, may_cancel=may_cancel)
+            _item(
+                actor, item, made.get(item.id), cases, is_calibrated, may_cancel, may_decide_holds
+            )
             for item in job.items
         ],
     }
@@ -83,8 +91,8 @@ def _item(
     asset: AssetRecord | None,
     cases: Mapping[UUID, CaseRecord],
     is_calibrated: bool,
-    *,
     may_cancel: bool,
+    may_decide_holds: bool,
 ) -> dict[str, Any]:
     case = cases.get(asset.subject_id) if asset else None
     is_shown = asset is not None and item.state != "refused"
@@ -102,6 +110,8 @@ def _item(
         "case": {"id": case.id, "state": case.state} if case else None,
         "flags": _shared.flags_of(asset),
         "flag_reasons": _shared.flag_reasons(asset if is_shown else None),
+        "hold_reasons": _shared.hold_reasons(asset if item.state == "held" else None),
+        "may_decide_hold": may_decide_holds and item.state == "held",
         "refusal": _refusal(actor, item.refusal_id) if item.refusal_id else None,
         "failure": item.failure,
         "reason": _reason(item.state),
@@ -111,9 +121,12 @@ def _item(
 
 def _refusal(actor: Actor, refusal_id: UUID) -> dict[str, Any]:
     record = refusals.get_refusal(actor, refusal_id)
+    is_after_hold = record.category == HELD_CATEGORY
     return {
-        "category": words.scorer(record.category),
+        "category": _("Refused by a person") if is_after_hold else words.scorer(record.category),
         "reason": record.reason,
+        # What a person wrote about a held image is for the requester; other details are not.
+        "said": refusals.read_detail(actor, refusal_id) if is_after_hold else None,
         "overridable_by": words.role(record.overridable_by),
     }
 

@@ -1,6 +1,7 @@
 """The review queue and the page on which a person decides."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from django.utils.translation import ngettext
 from generation.assets import selectors as assets
 from generation.assets.selectors import AssetRecord
 from generation.jobs import selectors as jobs
-from generation.registry import selectors as registry
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.policy import permits
@@ -20,17 +20,31 @@ from governance.review import selectors as review
 from governance.review.records import CaseRecord, CaseStage
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared
+from imprimatur.web.screens import _shared, holds
+from templates.brands.records import BrandRecord
 from templates.prompts import selectors as prompts
 
 PAGE = 24
-ALL_TABS = ("mine", "open", "approved", "changes_requested", "rejected")
+HELD = 6
+ALL_TABS = ("mine", "held", "open", "approved", "changes_requested", "rejected")
 
 
 def queue(actor: Actor, show: str, after: UUID | None) -> dict[str, Any]:
-    """Return a page of cases: those that wait for this person, or those in one state."""
-    tabs = ALL_TABS if _shared.may_review(actor) else ALL_TABS[1:]
+    """Return a page of cases: those that wait for this person, or those in one state.
+
+    Held images have no case yet; those who decide about them find them on a tab of their own, and
+    the first of them before everything else that waits for them.
+    """
+    tabs = _tabs(actor)
     show = show if show in tabs else tabs[0]
+    known = _shared.brands_by_id(actor)
+    if show == "held":
+        return _held_queue(actor, after, known, tabs)
+    waiting = (
+        jobs.list_held(actor, limit=HELD + 1)
+        if show == "mine" and "held" in tabs and after is None
+        else []
+    )
     found = review.list_cases(
         actor,
         state=None if show == "mine" else show,
@@ -39,19 +53,52 @@ def queue(actor: Actor, show: str, after: UUID | None) -> dict[str, Any]:
         limit=PAGE + 1,
     )
     kept, page = _shared.page_of(found, PAGE, after, {"show": show})
+    return {
+        "cases": _shared.case_cards(actor, kept, known),
+        "held": holds.cards(actor, waiting[:HELD], known),
+        "has_more_held": len(waiting) > HELD,
+        "show": show,
+        "tabs": _labelled(tabs, show),
+        "page": page,
+        "next_label": _("Next") if show == "mine" else "",
+    }
+
+
+def _tabs(actor: Actor) -> tuple[str, ...]:
+    """Return the tabs that this person has a use for."""
+    hidden = set()
+    if not _shared.may_review(actor):
+        hidden.add("mine")
+    if not _shared.may_decide_holds(actor):
+        hidden.add("held")
+    return tuple(tab for tab in ALL_TABS if tab not in hidden)
+
+
+def _labelled(tabs: tuple[str, ...], show: str) -> list[dict[str, Any]]:
     labels = {
         "mine": _("For you"),
+        "held": _("Held"),
         "open": _("Open"),
         "approved": _("Approved"),
         "changes_requested": _("Changes requested"),
         "rejected": _("Rejected"),
     }
+    return [{"code": tab, "label": labels[tab], "is_current": tab == show} for tab in tabs]
+
+
+def _held_queue(
+    actor: Actor, after: UUID | None, known: Mapping[UUID, BrandRecord], tabs: tuple[str, ...]
+) -> dict[str, Any]:
+    found = jobs.list_held(actor, after=after, limit=PAGE + 1)
+    kept, page = _shared.page_of(found, PAGE, after, {"show": "held"})
     return {
-        "cases": _shared.case_cards(actor, kept, _shared.brands_by_id(actor)),
-        "show": show,
-        "tabs": [{"code": tab, "label": labels[tab], "is_current": tab == show} for tab in tabs],
+        "cases": [],
+        "held": holds.cards(actor, kept, known),
+        "has_more_held": False,
+        "show": "held",
+        "tabs": _labelled(tabs, "held"),
         "page": page,
-        "next_label": _("Next") if show == "mine" else "",
+        "next_label": _("Next"),
     }
 
 
@@ -101,30 +148,12 @@ def _subject(actor: Actor, case: CaseRecord, requester: str) -> dict[str, Any]:
 
 def _asset_subject(actor: Actor, asset: AssetRecord, requester: str) -> dict[str, Any]:
     job = jobs.get_job(actor, asset.job_id)
-    version = prompts.get_version(actor, job.template_version_id)
-    declared = version.content["schema"]["properties"]
     item = next(item for item in job.items if item.id == asset.item_id)
-    profile = registry.get_profile(job.profile_id)
-    facts = [
-        (
-            _("Template"),
-            _("%(name)s, version %(number)s") % {"name": version.name, "number": version.number},
-        )
-    ]
-    if job.variables is None:
-        facts.append((_("Variables"), _("Erased")))
-    for name, value in (job.variables or {}).items():
-        facts.append((declared.get(name, {}).get("title") or name.replace("_", " "), str(value)))
-    facts += [
-        (_("Ordered by"), requester),
-        (_("Model"), profile.name),
-        (_("Seed"), str(item.seed)),
-    ]
-    prompt = jobs.prompt_of(actor, item.id)
+    origin = _shared.origin_of(actor, job, item, requester)
     return {
-        "asset": _shared.shown_asset(asset, is_calibrated=profile.is_calibrated),
-        "prompt": prompt if prompt is not None else _("Erased"),
-        "origin": [{"label": label, "text": text} for label, text in facts],
+        "asset": _shared.shown_asset(asset, is_calibrated=origin["is_calibrated"]),
+        "prompt": origin["prompt"],
+        "origin": origin["facts"],
     }
 
 

@@ -27,7 +27,8 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
     version = screens.released_version(actor, template_id)
     if request.method != "POST":
         form = screens.order_form(version)
-        preview = _preview(actor, version, version.content.get("starter", {}), form.usual_variants)
+        starter = version.content.get("starter", {})
+        preview = _preview(actor, version, starter, form.usual_variants, None)
         return _page(request, actor, version, form, 200, **preview)
     form = screens.order_form(version, request.POST)
     if not form.is_valid():
@@ -75,7 +76,8 @@ def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpRespon
         context: dict[str, Any] = {"preview_error": wrong}
     else:
         variants = form.cleaned_data.get("variants") or 1
-        context = _preview(actor, version, form.variables(), variants)
+        profile = form.cleaned_data.get("profile")
+        context = _preview(actor, version, form.variables(), variants, profile)
     if is_fragment(request):
         response = render(request, "web/parts/preview.html", context)
     else:
@@ -85,15 +87,23 @@ def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpRespon
 
 
 def _preview(
-    actor: Actor, version: VersionRecord, variables: dict[str, Any], variants: int
+    actor: Actor,
+    version: VersionRecord,
+    variables: dict[str, Any],
+    variants: int,
+    profile: str | None,
 ) -> dict[str, Any]:
     try:
         compiled = workflow.preview(
-            actor=actor, template_id=version.template_id, variables=variables, variants=variants
+            actor=actor,
+            template_id=version.template_id,
+            variables=variables,
+            variants=variants,
+            profile=profile,
         )
     except DomainError as error:
         return {"preview_error": error.detail}
-    return {"preview": compiled}
+    return {"preview": compiled, "wait": screens.wait(compiled)}
 
 
 def _problems(error: InvalidInput) -> list[tuple[str | None, str]]:

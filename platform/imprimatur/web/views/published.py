@@ -7,14 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from governance.kernel import clock
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError, NotFound
 from governance.policy.permits import NotPermitted
 from governance.release import selectors as releases
+from governance.release import services as release_services
 from imprimatur.publishing import services as publishing
+from imprimatur.web.forms.withdrawal import WithdrawalForm
 from imprimatur.web.screens import published as screens
 from imprimatur.web.views._query import uuid_of
 from imprimatur.web.views._screen import screen
@@ -53,6 +55,30 @@ def publish(request: HttpRequest, actor: Actor, release_id: UUID) -> HttpRespons
                 _("Ordered: the publisher delivers it to %(name)s and verifies it there.")
                 % {"name": publication.destination_name},
             )
+    return redirect(f"{reverse('web:published')}#release-{release_id}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@screen
+def withdraw(request: HttpRequest, actor: Actor, release_id: UUID) -> HttpResponse:
+    """Ask once more and why, or withdraw the release and come back to it."""
+    context = screens.withdrawal_page(actor, release_id)
+    if request.method != "POST":
+        return render(request, "web/withdraw.html", {**context, "form": WithdrawalForm()})
+    form = WithdrawalForm(request.POST)
+    if not form.is_valid():
+        return render(request, "web/withdraw.html", {**context, "form": form}, status=400)
+    try:
+        release_services.withdraw(
+            actor=actor,
+            release_id=release_id,
+            reason=form.cleaned_data["reason"],
+            now=clock.now(),
+        )
+    except release_services.AlreadyWithdrawn as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, _("Release withdrawn. Nothing of it is published from now on."))
     return redirect(f"{reverse('web:published')}#release-{release_id}")
 
 

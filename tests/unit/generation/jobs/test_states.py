@@ -39,9 +39,9 @@ class TestItem:
     def test_stays_over_in_the_table_and_in_the_database(self) -> None:
         leavable = {state for moves in TABLE.values() for state in moves}
         assert leavable.isdisjoint(OVER)
-        guard = next(g for g in GUARDS if g.name == "jobs_item_stays_over")
+        guard = next(g for g in GUARDS if g.name == "jobs_item_moves")
         text = guard.pieces("sqlite")[0].create
-        assert {state for state in STATES if f"'{state}'" in text} == set(OVER)
+        assert {state for state in STATES if f"OLD.state = '{state}'" in text} == leavable
 
     def test_is_open_while_a_worker_may_still_come(self) -> None:
         assert set(OPEN_STATES) == {"queued", "leased"}
