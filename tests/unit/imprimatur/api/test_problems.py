@@ -21,7 +21,7 @@ class TestCatalogue:
     @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
     def test_knows_each_error_of_ours(self, kind: type[DomainError]) -> None:
         assert problems.catalogue()[kind.code].endswith(".")
-        assert kind.status in {400, 401, 403, 404, 409, 413, 422, 429, 500, 503}
+        assert kind.status in {400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 503}
 
     def test_gives_no_code_two_meanings(self) -> None:
         found: dict[str, set[int]] = {}
