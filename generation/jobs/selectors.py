@@ -111,7 +111,11 @@ def wait_for(profile_id: UUID, queue: str) -> Wait:
         .order_by("-finished_at")
         .values_list("job__profile_id", "render_s")[:MEASURED_IN_QUEUE]
     )
-    measured = [render_s for made_with, render_s in latest if made_with == profile_id][:MEASURED]
+    measured = [
+        render_s
+        for made_with, render_s in latest
+        if made_with == profile_id and render_s is not None
+    ][:MEASURED]
     return Wait(
         images=waiting[:WAITING_COUNTED].count(), image_s=median(measured) if measured else None
     )

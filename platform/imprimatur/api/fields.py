@@ -36,6 +36,16 @@ class Whole(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+class Flag(serializers.BooleanField):
+    """A JSON true or false; neither "yes", nor 1, nor a string of it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the truth value. Raises: ValidationError for anything that is none."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class Identity(serializers.UUIDField):
     """A UUID as a string in its usual form."""
 

@@ -48,6 +48,7 @@ class TestTemplates:
         answer = marta.post(f"templates/{world.version.template_id}/preview", body)
         assert answer.json()["prompt"].startswith("a red mug")
         assert answer.json()["images"] == 2
+        assert (answer.json()["queued_before"], answer.json()["image_s"]) == (0, None)
         assert not GenerationJob.objects.exists()
 
 

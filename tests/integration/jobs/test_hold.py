@@ -5,7 +5,7 @@ import pytest
 from generation.jobs import services
 from generation.jobs.errors import ReasonRequired
 from generation.jobs.models import JobItem
-from governance.kernel.errors import NotFound
+from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.lifecycle import IllegalTransition
 from governance.kernel.roles import Role
 from governance.ledger.models import Entry
@@ -71,6 +71,16 @@ class TestResolveHold:
         with pytest.raises(ReasonRequired):
             resolve(shop, held, accept=accept, reason="  ")
         assert make.count_rows() == before
+
+    def test_takes_no_endless_reason(self, shop: make.Shop, held: JobItem) -> None:
+        with pytest.raises(InvalidInput):
+            resolve(shop, held, reason="x" * 4001)
+        assert shop.item(held.id).state == "held"
+
+    def test_names_the_act_in_the_ledger(self, shop: make.Shop, held: JobItem) -> None:
+        resolve(shop, held)
+        entry = Entry.objects.get(event="generation.item.accepted")
+        assert entry.actor_id == shop.team.compliance_reviewer.id
 
     def test_is_not_for_other_roles_nor_for_another_brand(
         self, shop: make.Shop, held: JobItem

@@ -3,7 +3,7 @@
 from html import unescape
 from typing import Any
 
-from generation.jobs.models import GenerationJob
+from generation.jobs.models import GenerationJob, JobItem
 from governance.ledger.models import Entry
 from governance.refusals.models import Refusal
 from tests.integration.web.world import World
@@ -54,6 +54,16 @@ class TestForm:
 
 
 class TestPreview:
+    def test_says_what_waits_and_invents_no_time(self, world: World) -> None:
+        client, url = world.client("marta"), f"/templates/{world.template().id}/order/"
+        assert "No image waits before yours." in client.get(url).content.decode()
+        assert "Making one takes" not in client.get(url).content.decode()
+        world.make(world.order(2))
+        JobItem.objects.update(render_s=11.6)
+        world.order(3)
+        page = client.get(url).content.decode()
+        assert "3 images wait before yours. Making one takes about 12 s." in page
+
     def test_is_a_fragment_for_htmx_and_a_page_without_script(self, world: World) -> None:
         client, url = world.client("marta"), f"/templates/{world.template().id}/preview/"
         fragment = client.post(url, values(world), headers={"HX-Request": "true"})

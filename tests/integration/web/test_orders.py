@@ -95,3 +95,13 @@ class TestList:
                 client.get(f"/orders/{job.id}/")
             counts.append(len(queries))
         assert counts[0] == counts[1]
+
+    def test_costs_the_same_queries_for_more_orders(self, world: World) -> None:
+        client, counts = world.client("marta"), []
+        for orders in (1, 4):
+            for _ in range(orders):
+                world.make(world.order(2))
+            with CaptureQueriesContext(connection) as queries:
+                client.get("/orders/")
+            counts.append(len(queries))
+        assert counts[0] == counts[1]

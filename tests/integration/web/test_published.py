@@ -2,8 +2,13 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from imprimatur.accounts import selectors as accounts
 from imprimatur.publishing.models import Publication
 
+from governance.release import selectors as releases
 from tests.integration.web.world import World
 
 
@@ -56,3 +61,85 @@ class TestPassport:
         assert answer.content == b'{"v":1}'
         assert "attachment" in answer.headers["Content-Disposition"]
         assert world.client("ada").get(f"/releases/{release.id}/passport").status_code == 404
+
+
+class TestDestinations:
+    def test_are_offered_until_each_has_it(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        client = world.client("marta")
+        row = client.get("/published/").context["releases"][0]
+        destinations = [choice[0] for choice in row["form"].fields["destination"].choices]
+        for destination in destinations:
+            client.post(f"/releases/{release.id}/publish/", form_of(release.id, destination))
+        page = client.get("/published/")
+        assert "form" not in page.context["releases"][0]
+        assert "Every destination of the brand has it" in page.content.decode()
+        Publication.objects.filter(destination_id=destinations[0]).update(state="failed")
+        again = client.get("/published/").context["releases"][0]["form"]
+        assert [c[0] for c in again.fields["destination"].choices] == destinations[:1]
+
+    def test_cost_the_same_queries_for_more_releases(self, world: World) -> None:
+        client, counts = world.client("marta"), []
+        first, *others = world.cases(world.make(world.order(4)))
+        for cases in ([first], others):
+            for case in cases:
+                release = world.release(case)
+                form = client.get("/published/").context["releases"][0]["form"]
+                destination = form.fields["destination"].choices[0][0]
+                client.post(f"/releases/{release.id}/publish/", form_of(release.id, destination))
+                client.get("/published/")
+            with CaptureQueriesContext(connection) as queries:
+                client.get("/published/")
+            counts.append(len(queries))
+        assert counts[0] == counts[1]
+
+
+class TestWithdrawal:
+    def test_asks_once_more_then_says_who_when_and_why(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        client, address = world.client("clara"), f"/releases/{release.id}/withdraw/"
+        assert address in client.get("/published/").content.decode()
+        asked = client.get(address).content.decode()
+        assert "Copies already delivered stay where they are" in asked
+        assert not releases.is_withdrawn(release.id)
+        answer = client.post(address, {"reason": "The logo is outdated."}, follow=True)
+        assert answer.redirect_chain == [(f"/published/#release-{release.id}", 302)]
+        for username in ("clara", "marta"):
+            page = world.client(username).get("/published/").content.decode()
+            assert f"Withdrawn by {accounts.display_name(world.actor('clara').id)}" in page
+            assert "The logo is outdated." in page
+            assert "publish-form" not in page
+            assert address not in page
+        assert "withdrawn already" in client.get(address).content.decode()
+        again = client.post(address, {"reason": "Once more."}, follow=True).content.decode()
+        assert "This release is withdrawn already." in again
+
+    def test_stops_a_form_that_was_still_open(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        marta = world.client("marta")
+        form = marta.get("/published/").context["releases"][0]["form"]
+        sent = form_of(release.id, form.fields["destination"].choices[0][0])
+        world.client("mona").post(f"/releases/{release.id}/withdraw/", {"reason": "Outdated."})
+        answer = marta.post(f"/releases/{release.id}/publish/", sent, follow=True)
+        assert "it is not published again" in answer.content.decode()
+        assert not Publication.objects.exists()
+
+    def test_needs_a_reason(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        answer = world.client("clara").post(f"/releases/{release.id}/withdraw/", {"reason": " "})
+        assert answer.status_code == 400
+        assert "Give the reason for the withdrawal." in answer.content.decode()
+        assert not releases.is_withdrawn(release.id)
+
+    @pytest.mark.parametrize("username", ["marta", "bruno", "otto"])
+    def test_is_not_for_other_roles(self, world: World, username: str) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        client, address = world.client(username), f"/releases/{release.id}/withdraw/"
+        assert address not in client.get("/published/").content.decode()
+        assert client.get(address).status_code == 403
+        assert client.post(address, {"reason": "Mine."}).status_code == 403
+        assert not releases.is_withdrawn(release.id)
+
+    def test_of_another_brand_is_not_found(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        assert world.client("ada").get(f"/releases/{release.id}/withdraw/").status_code == 404

@@ -106,6 +106,13 @@ class World:
             now=now(),
         )
 
+    def contribute(self, asset_id: UUID | None, person_id: UUID) -> None:
+        """Give a person a part in an image."""
+        assert asset_id is not None
+        review_services.add_contribution(
+            subject_id=asset_id, actor_id=person_id, part="retoucher", now=now()
+        )
+
     def release(self, case: CaseRecord) -> ReleaseRecord:
         """Take a case through both stages and release it."""
         self.decide(case, "bruno")
@@ -143,16 +150,20 @@ class World:
 
     def _scores(self, verdict: str) -> Sequence[ScoreRecord]:
         policy_id = brands.current_scoring_policy(self.brand_id).id
+
+        def is_held(scorer: str) -> bool:
+            return verdict == "hold" and scorer == "sharpness"
+
         values = {"safety": (0.1, 0.8), "sharpness": (3.0, 20.0)}
         return tuple(
             ScoreRecord(
                 scorer=scorer,
                 version="1",
                 weights_sha256="",
-                value=value,
+                value=None if is_held(scorer) else value,
                 threshold=threshold,
                 verdict=verdict if scorer == "sharpness" else "pass",
-                reason="",
+                reason="the scorer stopped" if is_held(scorer) else "",
                 policy_id=policy_id,
                 evidence={},
             )

@@ -16,7 +16,7 @@ from generation.jobs.states import ItemState
 from governance.kernel import clock
 from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity, Input, Text, Variables, Whole
+from imprimatur.api.fields import Filters, Flag, Identity, Input, Text, Variables, Whole
 from imprimatur.api.idempotency import Answer
 from imprimatur.workflow import order
 

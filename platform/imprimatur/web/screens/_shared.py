@@ -168,8 +168,8 @@ def case_cards(
 
 
 def flags_of(asset: AssetRecord | None) -> int:
-    """Count the scores that did not simply pass."""
-    return 0 if asset is None else sum(score.verdict != "pass" for score in asset.scores)
+    """Count the scores that broke a rule; one that could not be given is a hold, not a flag."""
+    return 0 if asset is None else sum(s.verdict not in {"pass", "hold"} for s in asset.scores)
 
 
 def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
@@ -235,8 +235,9 @@ def origin_of(actor: Actor, job: JobRecord, item: ItemRecord, requester: str) ->
 
 def hold_reasons(asset: AssetRecord | None) -> list[str]:
     """Return in words which scorers could not judge an image, and why."""
+    unsaid = _("no reason was given")
     return [
-        f"{words.scorer(score.scorer)}: {score.reason or _('no reason was given')}"
+        f"{words.scorer(score.scorer)}: {score.reason or unsaid}"
         for score in (asset.scores if asset else ())
         if score.verdict == "hold"
     ]

@@ -11,6 +11,7 @@ from generation.assets import selectors as assets
 from governance.kernel.actors import Actor
 from governance.policy import permits
 from governance.policy.permissions import Permission
+from governance.policy.permits import NotPermitted
 from governance.policy.predicates import Context
 from governance.release import selectors as releases
 from governance.release.records import ReleaseRecord
@@ -67,9 +68,11 @@ def withdrawal_page(actor: Actor, release_id: UUID) -> dict[str, Any]:
     Raises: NotFound, NotPermitted.
     """
     release = releases.get_release(actor, release_id)
-    permits.require(
-        actor, Permission.PUBLISHING_RELEASE_WITHDRAW, Context(brand_id=release.brand_id)
-    )
+    if not _may_withdraw(actor, release):
+        raise NotPermitted(
+            _("Releases are withdrawn by compliance reviewers and brand managers."),
+            permission=Permission.PUBLISHING_RELEASE_WITHDRAW.value,
+        )
     case = review.find_case_for_subject(release.subject_id)
     picture = assets.find_assets(actor, [release.subject_id]).get(release.subject_id)
     went = publishing.list_publications(actor, release_ids=[release.id], limit=None)
