@@ -25,6 +25,7 @@ def django_db_setup(
     yield
     with django_db_blocker.unblock():
         databases.work_as_owner()
+        databases.end_other_sessions()
 
 
 @pytest.fixture(autouse=True, scope="session")

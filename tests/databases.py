@@ -33,6 +33,16 @@ def work_as_owner() -> None:
         _switch(_owner["USER"], _owner["PASSWORD"])
 
 
+def end_other_sessions() -> None:
+    """End what threads and processes of the tests left connected: the database is to be dropped."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 @contextmanager
 def as_owner() -> Iterator[None]:
     """Work as the owner for a moment, outside any transaction: what a negative control needs."""
