@@ -4,22 +4,8 @@ On SQLite a REPLACE removes rows through any unique index without asking the del
 each unique key has its own refusal on insert.
 """
 
-# ruff: noqa: S608 - the SQL here is made of our own constants
-
 from governance.tables import guards
 from governance.tables.guards import Guard
-
-
-def _once(name: str, table: str, columns: tuple[str, ...], message: str) -> Guard:
-    """Refuse an INSERT whose unique key is taken, so that REPLACE cannot take its place."""
-    same = " AND ".join(f"{column} = NEW.{column}" for column in columns)
-    return guards.refuse_when(
-        name,
-        table,
-        event="INSERT",
-        condition=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
-        message=message,
-    )
 
 
 def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
@@ -27,7 +13,9 @@ def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
     return (
         guards.never_deleted(table),
         guards.frozen(table, "id", "brand_id", "number", *columns, "proposed_by", "created_at"),
-        _once(f"{table}_once", table, ("brand_id", "number"), "a version's number is taken once"),
+        guards.once(
+            f"{table}_once", table, ("brand_id", "number"), "a version's number is taken once"
+        ),
         guards.refuse_when(
             f"{table}_starts_open",
             table,
@@ -52,7 +40,7 @@ def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
 GUARDS = (
     guards.never_deleted("brands_brand"),
     guards.frozen("brands_brand", "id", "slug", "created_at"),
-    _once("brands_brand_once", "brands_brand", ("slug",), "a slug is taken once"),
+    guards.once("brands_brand_once", "brands_brand", ("slug",), "a slug is taken once"),
     *_proposed_version("brands_ruleset", "rules", "sha256"),
     *_proposed_version("brands_scoringpolicy", "advisory", "thresholds", "sha256"),
 )
