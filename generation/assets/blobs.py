@@ -29,9 +29,10 @@ def put(data: bytes) -> str:
     """
     sha256 = sha256_hex(data)
     store, name = _store(), _name(sha256)
-    if store.exists(name) and _read(store, name) == data:
-        return sha256
+    # Asked once: what another writer put there meanwhile must not be taken for something torn.
     if store.exists(name):
+        if _read(store, name) == data:
+            return sha256
         # Torn by a crash in a store without whole writes: these bytes are the right ones.
         store.delete(name)
     store.save(name, ContentFile(data))

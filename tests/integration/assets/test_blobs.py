@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from generation.assets import blobs
+from generation.assets.files import WholeFileStorage
 from governance.kernel.digests import sha256_hex
 from tests.factories import jobs as make
 
@@ -47,6 +48,25 @@ class TestPut:
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(blobs.put, [DATA] * 32)) == {sha256_hex(DATA)}
         assert [f.name for f in store.rglob("*") if f.is_file()] == [sha256_hex(DATA)]
+
+    def test_never_takes_away_what_another_writer_put_there_meanwhile(
+        self, store: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The other writer comes between our look at the store and our own writing."""
+        look = WholeFileStorage.exists
+
+        def look_then_be_overtaken(self: WholeFileStorage, name: str) -> bool:
+            found = look(self, name)
+            monkeypatch.setattr(WholeFileStorage, "exists", look)
+            assert blobs.put(DATA) == sha256_hex(DATA)
+            return found
+
+        def taken_away(_self: WholeFileStorage, name: str) -> None:
+            pytest.fail(f"{name} was there, whole, and was deleted")
+
+        monkeypatch.setattr(WholeFileStorage, "exists", look_then_be_overtaken)
+        monkeypatch.setattr(WholeFileStorage, "delete", taken_away)
+        assert blobs.put(DATA) == sha256_hex(DATA)
 
     def test_leaves_no_part_of_a_file_when_the_disk_is_full(
         self, store: Path, monkeypatch: pytest.MonkeyPatch
