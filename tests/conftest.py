@@ -43,3 +43,12 @@ def _reset_by_owner() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = teardown
     yield
     TransactionTestCase._fixture_teardown = original
+
+
+@pytest.fixture(autouse=True)
+def _language_of_the_installation() -> Iterator[None]:
+    """Forget the language that a test's last request spoke: it stays with the thread otherwise."""
+    yield
+    from django.utils import translation
+
+    translation.deactivate()
