@@ -45,7 +45,7 @@ class Scene:
         self.reviewed, self.held, self.leased = reviewed.id, held.id, leased.id
         self.job = JobItem.objects.get(pk=leased.id).job_id
         self.score = Asset.objects.get(pk=self.asset).scores.get().id
-        self.profile = shop.profile.id
+        self.profile, self.brand = shop.profile.id, shop.brand_id
         self.spare_profile = make.profile(slug="spare").id
         self.id = uuid7()
         self.spare_job, self.empty_job, self.spare_item = uuid7(), uuid7(), uuid7()
@@ -142,6 +142,11 @@ ASSETS = (
     Attack(
         "better a score", ["assets_score_append_only"], **moved("assets_score", "score", value=0.5)
     ),
+    Attack(
+        "score twice by one scorer",
+        ["assets_score_once", constraint("assets_score", "score_once_per_scorer")],
+        **added("assets_score", lambda s: copied("assets_score", s.score) | {"id": s.id}),
+    ),
     Attack("lose a score", ["assets_score_append_only"], **gone("assets_score", "score")),
     Attack(
         "name bytes that its subject does not",
@@ -167,6 +172,11 @@ ASSETS = (
     ),
 )
 PROFILES = (
+    Attack(
+        "give a brand another name in every address",
+        ["brands_brand_frozen"],
+        **moved("brands_brand", "brand", slug="elsewhere"),
+    ),
     Attack(
         "run another folder under an approved profile",
         ["registry_modelprofile_frozen"],
