@@ -28,6 +28,7 @@ from tests.promises.attacks import (
     delete,
     insert,
     play,
+    replace,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +48,9 @@ class Scene:
         self.score = Asset.objects.get(pk=self.asset).scores.get().id
         self.profile, self.brand = shop.profile.id, shop.brand_id
         self.spare_profile = make.profile(slug="spare").id
-        self.id = uuid7()
+        self.id, self.spare_brand = uuid7(), uuid7()
+        brand = copied("brands_brand", self.brand)
+        insert("brands_brand", **brand | {"id": self.spare_brand, "slug": "spare"})
         self.spare_job, self.empty_job, self.spare_item = uuid7(), uuid7(), uuid7()
         for key, job in (("spare", self.spare_job), ("empty", self.empty_job)):
             row = copied("jobs_generationjob", self.job)
@@ -172,6 +175,16 @@ ASSETS = (
     ),
 )
 PROFILES = (
+    Attack("delete a brand", ["brands_brand_never_deleted"], **gone("brands_brand", "spare_brand")),
+    Attack(
+        "put a brand in another's place",
+        ["brands_brand_once"],
+        act=lambda s: replace(
+            "brands_brand", key="slug", **copied("brands_brand", s.spare_brand) | {"id": s.id}
+        ),
+        worked=lambda s: count("brands_brand", id=s.id) == 1,
+        vendor="sqlite",
+    ),
     Attack(
         "give a brand another name in every address",
         ["brands_brand_frozen"],
