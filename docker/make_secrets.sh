@@ -21,8 +21,10 @@ read_secret() { cat "secrets/$1"; }
 keep secret_key "$(random)"
 keep postgres_password "$(random)"
 keep owner_password "$(random)"
-keep application_password "$(random)"
+for role in app reviewer publisher sequencer auditor; do
+  keep "${role}_password" "$(random)"
+  keep "database_url_$role" "postgres://imprimatur_$role:$(read_secret "${role}_password")@postgres:5432/imprimatur"
+done
 keep broker_password "$(random)"
 keep database_owner_url "postgres://imprimatur_owner:$(read_secret owner_password)@postgres:5432/imprimatur"
-keep database_url "postgres://imprimatur_app:$(read_secret application_password)@postgres:5432/imprimatur"
 keep broker_url "redis://:$(read_secret broker_password)@redis:6379/0"

@@ -1,30 +1,37 @@
-"""The suite's database: made by its owner, used as the application's role, emptied by the owner."""
+"""The suite's database: made by its owner, used as the application, emptied by the owner.
+
+On PostgreSQL the suite works as one login that has the rights of all processes together: a test
+that drives web, worker, publisher and relay in one process must be able to write for each of them.
+What each role alone may do is `tests/promises/test_roles.py`, which logs in `as_role`.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connection
 
-from governance.tables import guards
+from governance.tables import guards, roles
 
 APPLICATION_ROLE = os.environ.get("IMPRIMATUR_TEST_APPLICATION_ROLE", "")
+APPLICATION_PASSWORD = os.environ.get("IMPRIMATUR_TEST_APPLICATION_PASSWORD", "")
+# The roles of the server that the suite makes log in with this; they may touch only test databases.
+ROLE_PASSWORD = "only-for-tests"
 _owner: dict[str, str] = {}
 
 
 def work_as_application() -> None:
-    """Switch the connection to the application's role, granted as a migration grants it."""
+    """Switch the connection to the application's login, granted what all processes have."""
     if connection.vendor != "postgresql" or not APPLICATION_ROLE:
         return
-    from governance.tables import grants
-
-    settings.DATABASE_APPLICATION_ROLE = APPLICATION_ROLE
-    grants.grant(connection)
+    make_login(APPLICATION_ROLE, APPLICATION_PASSWORD)
+    with connection.cursor() as cursor:
+        for statement in roles.statements(connection, APPLICATION_ROLE, roles.WRITING):
+            cursor.execute(statement)
     present = connection.settings_dict
     _owner.update(USER=present["USER"], PASSWORD=present["PASSWORD"])
-    _switch(APPLICATION_ROLE, os.environ.get("IMPRIMATUR_TEST_APPLICATION_PASSWORD", ""))
+    _switch(APPLICATION_ROLE, APPLICATION_PASSWORD)
 
 
 def work_as_owner() -> None:
@@ -49,11 +56,33 @@ def as_owner() -> Iterator[None]:
     if not _owner:
         yield
         return
-    work_as_owner()
-    try:
+    with _as_login(_owner["USER"], _owner["PASSWORD"]):
         yield
-    finally:
-        _switch(APPLICATION_ROLE, os.environ.get("IMPRIMATUR_TEST_APPLICATION_PASSWORD", ""))
+
+
+@contextmanager
+def as_role(role: str) -> Iterator[None]:
+    """Work as one role of an installation for a moment, outside any transaction (PostgreSQL)."""
+    with as_owner():
+        make_login(roles.login(role), ROLE_PASSWORD)
+        with connection.cursor() as cursor:
+            for statement in roles.closing_statements(connection):
+                cursor.execute(statement)
+            for statement in roles.statements(connection, roles.login(role), {role}):
+                cursor.execute(statement)
+    with _as_login(roles.login(role), ROLE_PASSWORD):
+        yield
+
+
+def make_login(name: str, password: str) -> None:
+    """Make a login of the server unless it is there; several suites may try at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
+        if cursor.fetchone() is None:
+            cursor.execute(
+                f"DO $$ BEGIN CREATE ROLE {name} LOGIN PASSWORD '{password}'; "
+                "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            )
 
 
 def url() -> str:
@@ -87,6 +116,17 @@ def reset() -> None:
             for table in tables:
                 cursor.execute(f"DELETE FROM {table}")
         guards.install(connection)
+
+
+@contextmanager
+def _as_login(user: str, password: str) -> Iterator[None]:
+    present = connection.settings_dict
+    before = present["USER"], present["PASSWORD"]
+    _switch(user, password)
+    try:
+        yield
+    finally:
+        _switch(*before)
 
 
 def _switch(user: str, password: str) -> None:

@@ -48,7 +48,6 @@ def main() -> int:
     extra = tuple(sys.argv[1:])
     runs = [Run("embedded (SQLite, file broker)", {}, extra)]
     if not missing:
-        _make_role()
         runs.append(Run("PostgreSQL and Redis", _services_environment(), extra))
     statuses = [_run(run) for run in runs]
     if missing:
@@ -85,17 +84,6 @@ def _services_environment() -> dict[str, str]:
         "IMPRIMATUR_TEST_APPLICATION_ROLE": APPLICATION_ROLE,
         "IMPRIMATUR_TEST_APPLICATION_PASSWORD": APPLICATION_PASSWORD,
     }
-
-
-def _make_role() -> None:
-    with psycopg.connect(OWNER_URL, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT 1 FROM pg_roles WHERE rolname = %s", [APPLICATION_ROLE]
-        ).fetchone()
-        if not found:
-            connection.execute(
-                f"CREATE ROLE {APPLICATION_ROLE} LOGIN PASSWORD '{APPLICATION_PASSWORD}'"
-            )
 
 
 def _postgresql() -> bool:

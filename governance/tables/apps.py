@@ -1,4 +1,4 @@
-"""Keeps the guards and the application's rights in step with the tables, at every migration."""
+"""Keeps the guards and every role's rights in step with the tables, at every migration."""
 
 from typing import Any
 
@@ -28,9 +28,9 @@ def _before_migrating(*, using: str, **_: Any) -> None:
 
 
 def _after_migrating(*, using: str, **_: Any) -> None:
-    from governance.tables import grants, guards
+    from governance.tables import guards, roles
 
     connection = connections[using]
     guards.install(connection)
     if connection.vendor == "postgresql":
-        grants.grant(connection)
+        roles.grant(connection)

@@ -8,6 +8,7 @@ SQLite has no ADD CONSTRAINT and remakes tables in migrations, so there everythi
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from django.apps import apps
@@ -41,6 +42,7 @@ class Guard:
     postgresql: tuple[Piece, ...]
     sqlite: tuple[Piece, ...]
     makes_append_only: bool = field(default=False)
+    makes_permanent: bool = field(default=False)
 
     def pieces(self, vendor: str) -> tuple[Piece, ...]:
         """Return this guard's pieces for `vendor` ("postgresql" or "sqlite")."""
@@ -112,6 +114,7 @@ def append_only(table: str, *, key: str = "id") -> Guard:
             _sqlite_trigger(f"{name}_replace", table, "BEFORE INSERT", exists, text),
         ),
         makes_append_only=True,
+        makes_permanent=True,
     )
 
 
@@ -148,6 +151,7 @@ def never_deleted(table: str, *, key: str = "id") -> Guard:
             _sqlite_trigger(f"{name}_delete", table, "BEFORE DELETE", "1", text),
             _sqlite_trigger(f"{name}_replace", table, "BEFORE INSERT", exists, text),
         ),
+        makes_permanent=True,
     )
 
 
@@ -220,17 +224,21 @@ def after_insert(name: str, table: str, *, statement: str) -> Guard:
     )
 
 
-def manifest() -> Iterator[Guard]:
-    """Yield the guards of every installed app that has a `guards` module, in start order."""
+def modules() -> Iterator[ModuleType]:
+    """Yield the `guards` module of every installed app that has one, in start order."""
     for config in apps.get_app_configs():
         if config.module is None:
             continue
         try:
-            module = import_module(f"{config.name}.guards")
+            yield import_module(f"{config.name}.guards")
         except ModuleNotFoundError as error:
             if error.name != f"{config.name}.guards":
                 raise
-            continue
+
+
+def manifest() -> Iterator[Guard]:
+    """Yield the guards of every installed app, in start order."""
+    for module in modules():
         yield from getattr(module, "GUARDS", ())
 
 
@@ -273,8 +281,13 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def append_only_tables() -> frozenset[str]:
-    """Return the tables that the application's role may only read and add to."""
+    """Return the tables whose rows stay as they were written."""
     return frozenset(guard.table for guard in manifest() if guard.makes_append_only)
+
+
+def permanent_tables() -> frozenset[str]:
+    """Return the tables whose rows are never deleted, the append-only ones included."""
+    return frozenset(guard.table for guard in manifest() if guard.makes_permanent)
 
 
 def _matches(piece: Piece, found: str | None) -> bool:

@@ -61,12 +61,14 @@ def move(record: models.Model, transition: Transition, **changes: Any) -> None:
         setattr(record, name, value)
 
 
-def wait_for_others(name: str) -> None:
+def wait_for_others(name: str, *, is_shared: bool = False) -> None:
     """Let transactions that take the same `name` run one after the other, until this one's end.
 
     For rows that the application's role may not lock, because it may not change them; the guards
-    take the same lock under the same name. SQLite has one writer at a time anyway.
+    take the same lock under the same name. Those that share it run beside each other, and wait only
+    for one that does not. SQLite has one writer at a time anyway.
     """
     if connection.vendor == "postgresql":
+        lock = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+            cursor.execute(f"SELECT {lock}(hashtextextended(%s, 0))", [name])

@@ -3,8 +3,8 @@
 #   up.sh install               install what is missing (Debian packages)
 #   up.sh start DIR             start what does not answer; print the environment for the suite
 #   up.sh main-job-environment DIR
-#                               make a fresh database with its two roles; print the environment in
-#                               which `make demo-once` runs on PostgreSQL, Redis and S3
+#                               make a fresh database and its owner; print the environment in which
+#                               `make demo-once` runs on PostgreSQL, Redis and S3
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -22,7 +22,7 @@ owner_url() {
 install() {
   local wanted=() packages=(
     chromium:chromium exiftool:libimage-exiftool-perl psql:postgresql-client
-    redis-cli:redis-server make:make curl:curl
+    redis-cli:redis-server make:make curl:curl faketime:faketime
   )
   for pair in "${packages[@]}"; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
@@ -59,16 +59,21 @@ main_job_environment() {
   local url="127.0.0.1:5432/$name"
   owner="$(owner_url)"
   psql -q "$owner" -c "DROP DATABASE IF EXISTS $name" >&2
-  psql -q "$owner" -v database="$name" -v owner="${name}_owner" -v application="${name}_app" \
-    -v owner_password=owner-for-tests -v application_password=app-for-tests \
+  psql -q "$owner" -v database="$name" -v owner="${name}_owner" -v owner_password=owner-for-tests \
     -f "$here/../../docker/roles.sql" >&2
   redis-cli -h 127.0.0.1 -n 8 flushdb >&2
   cat <<ENV
 export DJANGO_SETTINGS_MODULE=imprimatur.config.settings.base
 export SECRET_KEY=$(head -c 48 /dev/urandom | base64 | tr -d '\n')
 export ALLOWED_HOSTS=127.0.0.1
-export DATABASE_URL=postgres://${name}_app:app-for-tests@$url
+export DATABASE_URL=postgres://${name}_reviewer:reviewer-for-tests@$url
 export DATABASE_OWNER_URL=postgres://${name}_owner:owner-for-tests@$url
+export DATABASE_ROLES=${name}_
+export DATABASE_APP_PASSWORD=app-for-tests
+export DATABASE_REVIEWER_PASSWORD=reviewer-for-tests
+export DATABASE_PUBLISHER_PASSWORD=publisher-for-tests
+export DATABASE_SEQUENCER_PASSWORD=sequencer-for-tests
+export DATABASE_AUDITOR_PASSWORD=auditor-for-tests
 export CELERY_BROKER_URL=redis://127.0.0.1:6379/8
 export IMPRIMATUR_VAR=$dir/main-job
 export DEMO_S3_ENDPOINT=\${IMPRIMATUR_TEST_S3_ENDPOINT:-}

@@ -4,6 +4,7 @@ A message names the variable and the rule, never the value: values are often sec
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,6 +42,16 @@ def env_int(name: str, default: int) -> int:
     return int(text)
 
 
+def env_decimal(name: str, default: str = "") -> Decimal | None:
+    """Return an amount of 0 or more, exactly as written, or None where it is left empty."""
+    text = env_str(name, default)
+    if not text:
+        return None
+    if not (text.isascii() and text.replace(".", "", 1).isdigit()):
+        raise ImproperlyConfigured(f"{name} must be an amount, such as 0.04")
+    return Decimal(text)
+
+
 def env_bool(name: str, default: bool = False) -> bool:
     """Return True or False, from exactly those words. Raises: ImproperlyConfigured on any other."""
     text = env_str(name, str(default))
@@ -68,9 +79,13 @@ def env_secret(name: str, default: str | None = None) -> str:
     return text
 
 
-def env_database(name: str, default: str | None = None) -> dict[str, object]:
+def env_database(
+    name: str, default: str | None = None, *, bounded: bool = True
+) -> dict[str, object]:
     """Return Django's settings for a database URL, with the options that each vendor needs here.
 
+    `bounded`: no statement takes longer than 8 s, and no answer is waited for longer than 10; a
+    migration may take its time.
     Raises: ImproperlyConfigured, also for a database that the guards were not written for.
     """
     config = _database_of(name, env_secret(name, default))
@@ -88,12 +103,17 @@ def env_database(name: str, default: str | None = None) -> dict[str, object]:
         # A black-holed connection must fail, not hang: keepalives find a dead peer, the timeouts
         # bound the rest. What the URL itself asks for (sslmode) stands.
         asked = config.get("OPTIONS")
+        bounds = {
+            "answer_s": 10,
+            "options": "-c statement_timeout=8000 -c lock_timeout=6000",
+        }
+        config["ENGINE"] = "imprimatur.config.postgresql"
         config["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
-            "options": "-c statement_timeout=30000 -c lock_timeout=10000",
+            **(bounds if bounded else {"options": "-c lock_timeout=10000"}),
             **(asked if isinstance(asked, dict) else {}),
         }
         config["CONN_MAX_AGE"] = 60

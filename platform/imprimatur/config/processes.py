@@ -1,9 +1,17 @@
 """The processes of an installation, as data: the demo, the containers and their test read it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 _CELERY = ("-m", "celery", "--quiet", "-A", "imprimatur.config.celery", "worker", "--pool", "solo")
+PUBLISHER_QUEUE = "publisher"
+# The database role that each process logs in as: what one may write, the others may not.
+ROLES: Mapping[str, str] = {
+    "web": "reviewer",
+    "worker": "app",
+    "publisher": "publisher",
+    "relay": "sequencer",
+}
 _QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -26,7 +34,7 @@ def commands(*, host: str, port: int, device: str = "cpu") -> Mapping[str, list[
             *_CELERY,
             *(
                 "-Q",
-                "publisher",
+                PUBLISHER_QUEUE,
                 "-I",
                 "imprimatur.publishing.tasks",
                 "-n",
@@ -36,6 +44,15 @@ def commands(*, host: str, port: int, device: str = "cpu") -> Mapping[str, list[
         ],
         "relay": ["-m", "django", "relay"],
     }
+
+
+def consumer_of(queues: Collection[str]) -> str:
+    """Return which process consumes these queues.
+
+    >>> consumer_of(["publisher"]), consumer_of(["render.cpu"]), consumer_of(["publisher", "more"])
+    ('publisher', 'worker', 'worker')
+    """
+    return "publisher" if set(queues) == {PUBLISHER_QUEUE} else "worker"
 
 
 def argv(name: str, *, host: str, port: int, device: str = "cpu") -> list[str]:

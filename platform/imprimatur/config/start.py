@@ -3,16 +3,22 @@
 import structlog
 from django.core import checks
 
+from imprimatur.config import processes
+from imprimatur.config.checks import login_is_of
+
 log = structlog.get_logger(__name__)
 
 
-def require_sound() -> None:
-    """Run all system checks with the database. Raises: SystemExit, after logging each error.
+def require_sound(process: str) -> None:
+    """Run all checks with the database, as `process`. Raises: SystemExit, after logging each error.
 
     A check that cannot be made is no start either: Celery would log any other error and go on.
     """
     try:
-        found = checks.run_checks(databases=["default"])
+        found = [
+            *checks.run_checks(databases=["default"]),
+            *login_is_of(processes.ROLES[process]),
+        ]
     except Exception as error:
         log.exception("Unable to check the installation")
         raise SystemExit(1) from error
