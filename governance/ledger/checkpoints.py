@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from governance.ledger import keys, merkle, notes
 from governance.ledger.errors import (
@@ -37,21 +39,37 @@ class Signed:
 
 
 class CheckpointSigner:
-    """Signs tree heads with one key, and remembers the last one on disk.
+    """Signs tree heads with its key or keys, and remembers the last one on disk.
 
-    Holds the key, so it lives with the relay: neither web nor worker has a reason to make one.
+    Holds the keys, so it lives with the relay: neither web nor worker has a reason to make one.
+    `second` is the ML-DSA-44 key, where there is one; old notes without its signature stay valid.
     """
 
-    def __init__(self, private: Ed25519PrivateKey, memory_file: Path) -> None:
+    def __init__(
+        self,
+        private: Ed25519PrivateKey,
+        memory_file: Path,
+        second: MLDSA44PrivateKey | None = None,
+    ) -> None:
         self._private = private
+        self._second = second
         self._memory_file = memory_file
         self.key = VerifierKey(self._origin(), private.public_key().public_bytes_raw())
         self.last()
 
     @classmethod
     def load(cls, folder: Path) -> "CheckpointSigner":
-        """Load key and memory. Raises: CheckpointKeyMissing, CheckpointKeyUnsafe."""
-        return cls(keys.load_private_key(folder / keys.KEY_FILE), folder / keys.MEMORY_FILE)
+        """Load keys and memory. Raises: CheckpointKeyMissing, CheckpointKeyUnsafe."""
+        return cls(
+            keys.load_private_key(folder / keys.KEY_FILE),
+            folder / keys.MEMORY_FILE,
+            keys.find_second_key(folder / keys.SECOND_KEY_FILE),
+        )
+
+    @property
+    def signs_twice(self) -> bool:
+        """Tell whether checkpoints also carry an ML-DSA-44 signature."""
+        return self._second is not None
 
     def last(self) -> Signed | None:
         """Return what was signed last, read from the memory and verified."""
@@ -65,7 +83,7 @@ class CheckpointSigner:
                 "The signer's memory is not of this key; it was altered or belongs to another."
             ) from error
 
-    def sign(self, size: int, root: bytes, consistency: Consistency) -> Signed:
+    def sign(self, size: int, root: bytes, consistency: Consistency, *, now: datetime) -> Signed:
         """Sign the tree of `size` leaves if it extends the last one that was signed.
 
         Raises: LogRolledBack for a smaller tree, LogForked for one with another past.
@@ -77,9 +95,15 @@ class CheckpointSigner:
                 if last.head.size == size:
                     return last
             head = TreeHead(self.key.name, size, root)
-            signed = Signed(head, notes.sign(head, self._private))
+            signed = Signed(head, self._note(head, now))
             self._remember(signed)
             return signed
+
+    def _note(self, head: TreeHead, now: datetime) -> str:
+        note = notes.sign(head, self._private)
+        if self._second is None:
+            return note
+        return note + notes.cosign(head, head.origin, self._second, at_s=int(now.timestamp()))
 
     def _remember(self, signed: Signed) -> None:
         content = {"origin": self.key.name, "size": signed.head.size, "note": signed.note}

@@ -105,3 +105,44 @@ class LogDamaged(DomainError):
 
     code = "log_damaged"
     status = 500
+
+
+class StoreUnavailable(DomainError):
+    """A place outside the database where the log is kept does not answer, or refuses."""
+
+    code = "ledger_store_unavailable"
+    status = 503
+
+
+class StoreConflict(DomainError):
+    """A name that is written once holds other bytes already."""
+
+    code = "ledger_store_conflict"
+    status = 409
+
+
+class AnchorAhead(DomainError):
+    """A checkpoint was anchored outside that is ahead of this log: a backup was restored."""
+
+    code = "anchor_ahead"
+    status = 409
+
+
+class WitnessRefused(DomainError):
+    """A witness knows another past of this log, or more of it than this database does."""
+
+    code = "witness_refused"
+    status = 409
+
+
+class WitnessUnavailable(DomainError):
+    """A witness does not answer, or answers what is no cosignature."""
+
+    code = "witness_unavailable"
+    status = 503
+
+
+class HoldReasonMissing(InvalidInput):
+    """A legal hold, and its lifting, state a reason."""
+
+    code = "hold_reason_missing"

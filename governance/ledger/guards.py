@@ -10,6 +10,7 @@ from governance.tables.guards import (
     composite_key,
     frozen,
     never_deleted,
+    once,
     refuse_when,
 )
 
@@ -86,4 +87,22 @@ GUARDS = (
         ),
         message="a checkpoint is of the log as it is, and later ones are larger",
     ),
+    append_only("ledger_cosignature"),
+    composite_key("ledger_cosignature", ("checkpoint_id",), "ledger_checkpoint", ("size",)),
+    once(
+        "ledger_cosignature_once",
+        "ledger_cosignature",
+        ("checkpoint_id", "witness"),
+        "a witness's key cosigns a checkpoint once",
+    ),
 )
+
+# Everybody adds entries, which a trigger puts into the inbox; the relay alone makes leaves of them.
+WRITERS = {
+    "ledger_leaf": frozenset({"sequencer"}),
+    "ledger_tile": frozenset({"sequencer"}),
+    "ledger_head": frozenset({"sequencer"}),
+    "ledger_checkpoint": frozenset({"sequencer"}),
+    "ledger_cosignature": frozenset({"sequencer"}),
+}
+CHANGERS = {"ledger_pending": frozenset({"sequencer"})}

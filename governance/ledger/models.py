@@ -88,3 +88,23 @@ class Checkpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint at {self.size}"
+
+
+class Cosignature(Record):
+    """One witness key's statement that a checkpoint extends all that it saw before."""
+
+    checkpoint = models.ForeignKey(
+        Checkpoint, models.PROTECT, db_constraint=False, related_name="cosignatures"
+    )
+    # The name and the id of the witness's key, and the line that it put under the note.
+    witness = models.CharField(max_length=210)
+    line = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="witness_cosigns_once", fields=["checkpoint", "witness"])
+        ]
+        indexes = [models.Index(name="cosignature_of_witness", fields=["witness", "checkpoint"])]
+
+    def __str__(self) -> str:
+        return f"{self.witness} on {self.checkpoint_id}"

@@ -2,24 +2,28 @@
 
 import base64
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from governance.kernel.actors import Actor
 from governance.kernel.errors import InvalidInput, NotFound
 from governance.ledger import merkle
 from governance.ledger.errors import LogDamaged, NotCovered
-from governance.ledger.models import Checkpoint, Entry, Head, Leaf, Tile
+from governance.ledger.models import Checkpoint, Cosignature, Entry, Head, Leaf, Tile
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
+from governance.sealing import services as sealing
+from governance.sealing.services import HoldRecord
 
 MAX_PAGE = 500
+# What the reasons of legal holds are sealed for.
+HOLD_REASON = "sealing.hold.reason"
 
 Result = TypeVar("Result")
 
@@ -99,6 +103,36 @@ class Evidence:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold with its reasons in the open; a reason is None once its author was erased."""
+
+    id: UUID
+    person_id: UUID
+    brand_id: UUID
+    placed_by: UUID
+    created_at: datetime
+    reason: str | None
+    lifted_at: datetime | None
+    lifted_by: UUID | None
+    lift_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeDelay:
+    """How far the log is behind: sizes, and since when the oldest entry waits for its turn."""
+
+    size: int
+    signed_size: int
+    pending_since: datetime | None
+    unsigned_since: datetime | None
+
+    def waiting_s(self, now: datetime) -> float:
+        """Return how long the oldest entry waits for its leaf or its first checkpoint."""
+        since = [at for at in (self.pending_since, self.unsigned_since) if at is not None]
+        return max(0.0, (now - min(since)).total_seconds()) if since else 0.0
+
+
 def get_entry(entry_id: UUID, *, actor: Actor) -> EntryRecord:
     """Return one entry. Raises: NotFound, also for one that the actor may not see."""
     entry = _visible(actor).select_related("leaf").filter(id=entry_id).first()
@@ -158,6 +192,57 @@ def find_checkpoint(size: int | None = None) -> CheckpointRecord | None:
     return None if found is None else checkpoint_record(found)
 
 
+def list_holds(person_id: UUID, *, actor: Actor) -> tuple[Hold, ...]:
+    """Return the person's legal holds in the brands where the actor may read them, oldest first."""
+    brands = permits.brands_where(actor, Permission.LEDGER_HOLD_READ)
+    held = [each for each in sealing.list_holds(person_id) if each.brand_id in brands]
+    return tuple(open_hold(each) for each in held)
+
+
+def open_hold(held: HoldRecord) -> Hold:
+    """Return a hold with its reasons readable."""
+    reasons = [text for text in (held.reason, held.lift_reason) if text is not None]
+    opened = [*sealing.reveal_all(sealed=reasons, purpose=HOLD_REASON), None]
+    return Hold(
+        id=held.id,
+        person_id=held.person_id,
+        brand_id=held.brand_id,
+        placed_by=held.placed_by,
+        created_at=held.created_at,
+        reason=opened[0],
+        lifted_at=held.lifted_at,
+        lifted_by=held.lifted_by,
+        lift_reason=opened[1],
+    )
+
+
+def cosigned_note(checkpoint: CheckpointRecord) -> str:
+    """Return the checkpoint's note with the cosignatures that witnesses gave since."""
+    made = Cosignature.objects.filter(checkpoint_id=checkpoint.size).order_by("witness")
+    return checkpoint.note + "".join(made.values_list("line", flat=True))
+
+
+def cosigned_size(key_names: Sequence[str]) -> int:
+    """Return the size of the largest checkpoint that one of these witness keys cosigned, or 0."""
+    made = Cosignature.objects.filter(witness__in=key_names)
+    return made.aggregate(size=Max("checkpoint_id"))["size"] or 0
+
+
+def lagging_since(key_names: Sequence[str]) -> datetime | None:
+    """Return since when a checkpoint waits for a cosignature of these keys; None if none does."""
+    waiting = Checkpoint.objects.filter(size__gt=cosigned_size(key_names)).order_by("size")
+    return waiting.values_list("created_at", flat=True).first()
+
+
+def merge_delay() -> MergeDelay:
+    """Return how far the log is behind its entries: what waits for a leaf, or for a signature."""
+    size, _ = size_and_root()
+    signed = find_checkpoint()
+    signed_size = 0 if signed is None else signed.size
+    unsigned = Leaf.objects.filter(seq=signed_size).values_list("entry__created_at", flat=True)
+    return MergeDelay(size, signed_size, oldest_pending_at(), unsigned.first())
+
+
 def inclusion_proof(entry_id: UUID, size: int) -> InclusionProof:
     """Return the proof that the entry is in the tree of `size` leaves. Raises: NotCovered."""
     leaf = find_leaf(entry_id)
@@ -188,7 +273,8 @@ def get_evidence(entry_id: UUID) -> Evidence:
     if checkpoint is None:
         raise NotCovered("The entry is not under a signed checkpoint yet.", entry_id=entry_id)
     proof = inclusion_proof(entry_id, checkpoint.size)
-    return Evidence(bytes(entry.body), proof, checkpoint)
+    cosigned = replace(checkpoint, note=cosigned_note(checkpoint))
+    return Evidence(bytes(entry.body), proof, cosigned)
 
 
 def size_and_root() -> tuple[int, bytes]:

@@ -1,13 +1,14 @@
-"""Verifies an exported ledger, or an image's passport, offline, alone, trusting no server.
+"""Verifies an exported ledger, one entry's proof or an image's passport: offline, trusting nobody.
 
-    python -I verifier.py export FOLDER --key VKEY [--earlier CHECKPOINT]... [--json]
-    python -I verifier.py passport PASSPORT --image FILE --key VKEY [--json]
+    python -I verifier.py export FOLDER | proof FILE | passport PASSPORT --image FILE
+        --key VKEY [--witness VKEY]... [--quorum N] [--earlier CHECKPOINT]... [--json]
 
-VKEY is the log's public key (C2SP vkey), as text or a file. CHECKPOINT is one kept from before: a
-history that the holder of the signing key rewrote as a whole can be told from the true one only by
-it. That the marked image was made from the reviewed bytes is what its C2PA manifest signs, and is
-not looked at here. One line per check; exit status 0 only if all hold. Needs `cryptography`.
-Formats: RFC 6962 section 2.1; C2SP signed-note, tlog-checkpoint, tlog-tiles.
+VKEY is a C2SP vkey as text, or a file of them. Each --key must have signed: the log's Ed25519 key
+and, where it has one, its ML-DSA-44 key. Of the witnesses, --quorum must have cosigned, or all.
+CHECKPOINT is one kept from before: a history that the holder of the signing keys rewrote as a whole
+can be told from the true one only by it or by a witness. That an image was made from the reviewed
+bytes is signed in its C2PA manifest, not looked at here. Exit status 0 only if all checks hold.
+Needs `cryptography`. Formats: RFC 6962; C2SP signed-note, tlog-*.
 """
 
 import argparse
@@ -20,31 +21,26 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-EMPTY_ROOT = sha256(b"").digest()
 HASH, WIDTH, KEY_ID, MAX_SIGNATURES, MAX_PATH, MAX_FILE_BYTES = 32, 256, 4, 16, 64, 2**26
 NAME, SIZE = re.compile(r"[^\s+\x00-\x1f]{1,200}"), re.compile(r"0|[1-9][0-9]{0,18}")
-
-
-class Unsound(Exception):
-    """Input that is malformed or not signed as it must be: the sentence says which and why."""
+ED25519, COSIGNATURE, ML_DSA = 1, 4, 6
+KEY_BYTES = {ED25519: 32, COSIGNATURE: 32, ML_DSA: 1312}
 
 
 class Key(NamedTuple):
-    """The log's name, the id before its signatures, and its public key."""
+    """Whose key it is, the id before its signatures, its C2SP type and its public bytes."""
 
     name: str
     id: bytes
+    kind: int
     public: bytes
 
 
-class Head(NamedTuple):
-    """What a verified checkpoint says."""
-
-    size: int
-    root: bytes
+# What a verified checkpoint says, and who signed it: size, root, signers.
+Head = tuple[int, bytes, set[Key]]
 
 
 class Checks(list[dict[str, Any]]):
@@ -55,11 +51,102 @@ class Checks(list[dict[str, Any]]):
         self.append({"check": name, "holds": holds, "detail": right if holds else wrong})
 
 
-def includes(leaf: bytes, index: int, path: Sequence[bytes], head: Head) -> bool:
+def unbase64(text: str, what: str) -> bytes:
+    """Decode base64, which must be in its one canonical form."""
+    raw = base64.b64decode(text)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError(f"{what} is not canonical base64")
+    return raw
+
+
+def read(path: Path) -> bytes:
+    """Read a file of reasonable size."""
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    return path.read_bytes()
+
+
+def member(container: Any, name: str, kind: type, what: str) -> Any:
+    """Return a member of a JSON object, which must be there and exactly of this kind."""
+    if not isinstance(container, dict) or type(container.get(name)) is not kind:
+        raise ValueError(f"{what} is no JSON object with a proper “{name}”")
+    return container[name]
+
+
+def parse_keys(given: str, *kinds: int) -> Iterator[Key]:
+    """Read vkeys of these kinds, given as text or as a file that holds one a line."""
+    is_text = re.fullmatch(r"[^+]+\+[0-9a-f]{8}\+\S+", given.strip())
+    for line in (given if is_text else read(Path(given)).decode()).strip().split("\n"):
+        name, key_id, encoded = [*line.strip().split("+", 2), "", ""][:3]
+        raw = unbase64(encoded, "the key") or b"\0"
+        if not NAME.fullmatch(name) or raw[0] not in kinds or len(raw) - 1 != KEY_BYTES[raw[0]]:
+            raise ValueError("the key is no vkey of a kind that signs here")
+        if sha256(name.encode() + b"\n" + raw).digest()[:KEY_ID].hex() != key_id:
+            raise ValueError("the key's id does not belong to it")
+        yield Key(name, bytes.fromhex(key_id), raw[0], raw[1:])
+
+
+def confirm(key: Key, made: bytes, text: bytes, origin: bytes, size: int, root: bytes) -> None:
+    """Let pass, or raise: the signature over the checkpoint verifies, in the form of its kind."""
+    time, signature, who = made[:8], made[8:], key.name.encode()
+    try:
+        if key.kind == ED25519:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(made, text)
+        elif key.kind == COSIGNATURE:
+            message = b"cosignature/v1\ntime %d\n%s" % (int.from_bytes(time, "big"), text)
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message)
+        else:
+            from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
+
+            message = b"subtree/v1\n\0%c%s%s%c%s" % (len(who), who, time, len(origin), origin)
+            message += bytes(8) + size.to_bytes(8, "big") + root
+            MLDSA44PublicKey.from_public_bytes(key.public).verify(signature, message)
+    except (InvalidSignature, UnsupportedAlgorithm, ImportError, OverflowError) as error:
+        raise ValueError(f"the signature of {key.name} does not verify ({error!r})") from error
+
+
+def open_checkpoint(note: str, keys: list[Key]) -> Head:
+    """Verify a signed note by every key that is known, the log's first; return what it states."""
+    text, blank, block = note.rpartition("\n\n")
+    *lines, end = block.split("\n")
+    is_clean = not re.search(r"[\x00-\x09\x0b-\x1f]", note)
+    if not blank or end or len(lines) > MAX_SIGNATURES or not is_clean:
+        raise ValueError("the checkpoint is not a signed note")
+    origin, size, encoded = f"{text}\n\n".split("\n")[:3]
+    root = unbase64(encoded, "the root")
+    if origin != keys[0].name or not SIZE.fullmatch(size) or len(root) != HASH:
+        raise ValueError("the checkpoint is of another log, or has no proper size or root")
+    known, signers = {(key.name, key.id): key for key in keys}, set()
+    for dash, name, encoded in (f"{line}  ".split(" ")[:3] for line in lines):
+        raw = unbase64(encoded, "a signature")
+        if dash != "—" or len(raw) <= KEY_ID:
+            raise ValueError("the checkpoint has a malformed signature line")
+        if key := known.get((name, raw[:KEY_ID])):
+            confirm(key, raw[KEY_ID:], f"{text}\n".encode(), origin.encode(), int(size), root)
+            signers.add(key)
+    if not any(key.name == origin for key in signers):
+        raise ValueError(f"the checkpoint carries no signature of {origin} with a key given here")
+    return int(size), root, signers
+
+
+def check_signers(head: Head, keys: list[Key], quorum: int | None, checks: Checks) -> None:
+    """Hold a checkpoint against everybody who must have signed it."""
+    (size, _, signers), origin = head, keys[0].name
+    log, asked = {key for key in keys if key.name == origin}, {key.name for key in keys} - {origin}
+    right = f"the log {origin} has {size} entries, by {len(log)} of its keys"
+    checks.add("signature", log <= signers, right, "a key of the log did not sign")
+    names = sorted(asked & {key.name for key in signers})
+    wanted = len(asked) if quorum is None else quorum
+    if asked or wanted:
+        said = f"{len(names)} cosigned of the {wanted} it takes: {', '.join(names)}"
+        checks.add("witnesses", len(names) >= wanted, said, said)
+
+
+def includes(leaf: bytes, index: int, path: list[bytes], head: Head) -> bool:
     """Tell whether the path leads from the leaf to the root (RFC 9162, section 2.1.3.2)."""
-    if not 0 <= index < head.size:
+    here, last, node = index, head[0] - 1, leaf
+    if not 0 <= index <= last or len(path) > MAX_PATH or {len(step) for step in path} - {HASH}:
         return False
-    here, last, node = index, head.size - 1, leaf
     for step in path:
         if last == 0:
             return False
@@ -70,90 +157,7 @@ def includes(leaf: bytes, index: int, path: Sequence[bytes], head: Head) -> bool
         else:
             node = sha256(b"\x01" + node + step).digest()
         here, last = here >> 1, last >> 1
-    return last == 0 and node == head.root
-
-
-def unbase64(text: str, what: str) -> bytes:
-    """Decode base64, which must be in its one canonical form."""
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        raw = b""
-    if base64.b64encode(raw).decode() != text:
-        raise Unsound(f"{what} is not canonical base64")
-    return raw
-
-
-def read(path: Path) -> bytes:
-    """Read a file of reasonable size."""
-    with path.open("rb") as file:
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise Unsound(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    return content
-
-
-def parse_json(text: str | bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise Unsound(f"{what} is not a JSON object")
-    return value
-
-
-def member(container: dict[str, Any], name: str, kind: type, what: str) -> Any:
-    """Return a member, which must be there and exactly of this kind."""
-    value = container.get(name)
-    if type(value) is not kind:
-        raise Unsound(f"{what} has no proper “{name}”")
-    return value
-
-
-def parse_key(given: str) -> Key:
-    """Read a vkey, given as text or as a file that holds it."""
-    text = given if re.fullmatch(r"[^+]+\+[0-9a-f]{8}\+\S+", given) else read(Path(given)).decode()
-    name, key_id, encoded = [*text.strip().split("+", 2), "", ""][:3]
-    raw = unbase64(encoded, "the key")
-    if not NAME.fullmatch(name) or raw[:1] != b"\x01" or len(raw) != 1 + HASH:
-        raise Unsound("the key is not an Ed25519 vkey")
-    if sha256(name.encode() + b"\n" + raw).digest()[:KEY_ID].hex() != key_id:
-        raise Unsound("the key's id does not belong to it")
-    return Key(name, bytes.fromhex(key_id), raw[1:])
-
-
-def open_checkpoint(note: str, key: Key) -> Head:
-    """Verify a signed note and return the tree head it states."""
-    text, blank, block = note.rpartition("\n\n")
-    lines = block.split("\n")
-    if (
-        not blank
-        or lines.pop()
-        or len(lines) > MAX_SIGNATURES
-        or re.search(r"[\x00-\x09\x0b-\x1f]", note)
-    ):
-        raise Unsound("the checkpoint is not a signed note")
-    signatures = []
-    for dash, name, encoded in (f"{line}  ".split(" ")[:3] for line in lines):
-        raw = unbase64(encoded, "a signature")
-        if dash != "—" or len(raw) <= KEY_ID:
-            raise Unsound("the checkpoint has a malformed signature line")
-        if (name, raw[:KEY_ID]) == (key.name, key.id):
-            signatures.append(raw[KEY_ID:])
-    if not signatures:
-        raise Unsound(f"the checkpoint carries no signature of {key.name} with this key")
-    try:
-        for signature in signatures:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, f"{text}\n".encode())
-    except InvalidSignature as error:
-        raise Unsound("the signature of the checkpoint does not verify") from error
-    origin, size, encoded = f"{text}\n\n".split("\n")[:3]
-    root = unbase64(encoded, "the root")
-    if origin != key.name or not SIZE.fullmatch(size) or len(root) != HASH:
-        raise Unsound("the checkpoint is of another log, or has no proper size or root")
-    return Head(int(size), root)
+    return last == 0 and node == head[1]
 
 
 def tile_path(level: int | str, number: int, width: int) -> str:
@@ -173,121 +177,117 @@ def entries(folder: Path, size: int) -> Iterator[bytes]:
         for _ in range(width):
             start = at + 2
             at = start + int.from_bytes(content[start - 2 : start], "big")
-            if max(start, at) > len(content):
-                raise Unsound(f"{name} ends within an entry")
             yield content[start:at]
         if at != len(content):
-            raise Unsound(f"{name} holds more than its {width} entries")
+            raise ValueError(f"{name} does not hold its {width} entries, or not only these")
 
 
-class Tree:
-    """The tree as it is rebuilt: its right edge, and the hashes that belong into tiles."""
-
-    def __init__(self) -> None:
-        self.size, self.peaks = 0, list[bytes]()
-        self.levels: dict[int, bytearray] = {}
-
-    def add(self, node: bytes) -> None:
-        """Add one leaf hash."""
-        height, carry = 0, self.size
-        self.levels.setdefault(0, bytearray()).extend(node)
+def rebuild(folder: Path, size: int, wanted: set[int]) -> tuple[dict[int, str], dict[int, bytes]]:
+    """Return the roots at the wanted sizes, and the hashes of each level of tiles."""
+    peaks, roots, levels = list[bytes](), {0: sha256(b"").hexdigest()}, {0: bytearray()}
+    for count, entry in enumerate(entries(folder, size)):
+        node, height, carry = sha256(b"\x00" + entry).digest(), 0, count
+        levels[0] += node
         while carry & 1:
-            node = sha256(b"\x01" + self.peaks.pop() + node).digest()
+            node = sha256(b"\x01" + peaks.pop() + node).digest()
             height, carry = height + 1, carry >> 1
             if not height & 7:
-                self.levels.setdefault(height >> 3, bytearray()).extend(node)
-        self.peaks.append(node)
-        self.size += 1
-
-    def root(self) -> bytes:
-        """Return the root of everything added so far."""
-        node = self.peaks[-1] if self.peaks else EMPTY_ROOT
-        for peak in self.peaks[-2::-1]:
-            node = sha256(b"\x01" + peak + node).digest()
-        return node
-
-    def tiles(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the path and content of every tile."""
-        for level, hashes in self.levels.items():
-            for first in range(0, len(hashes), WIDTH * HASH):
-                tile = bytes(hashes[first : first + WIDTH * HASH])
-                yield tile_path(level, first // (WIDTH * HASH), len(tile) // HASH), tile
+                levels.setdefault(height >> 3, bytearray()).extend(node)
+        peaks.append(node)
+        if count + 1 in wanted:
+            for peak in peaks[-2::-1]:
+                node = sha256(b"\x01" + peak + node).digest()
+            roots[count + 1] = node.hex()
+    return roots, {level: bytes(hashes) for level, hashes in levels.items()}
 
 
-def verify_export(folder: Path, key: Key, earlier: Sequence[Path], checks: Checks) -> None:
+def verify_export(given: argparse.Namespace, keys: list[Key], checks: Checks) -> Head:
     """Rebuild the tree from the entries' bytes; hold every checkpoint and tile against it."""
-    latest = open_checkpoint(read(folder / "checkpoint").decode(), key)
-    checks.add("signature", True, f"the log {key.name} has {latest.size} entries")
-    lines = [parse_json(line, "a line") for line in read(folder / "checkpoints.jsonl").splitlines()]
-    listed = [open_checkpoint(member(line, "note", str, "a line"), key) for line in lines]
-    kept = [(path, open_checkpoint(read(path).decode(), key)) for path in earlier]
-    wanted = {head.size for head in listed} | {head.size for _, head in kept}
-    tree, roots = Tree(), {0: EMPTY_ROOT}
-    for entry in entries(folder, latest.size):
-        tree.add(sha256(b"\x00" + entry).digest())
-        if tree.size in wanted:
-            roots[tree.size] = tree.root()
-    root, signed = tree.root().hex(), latest.root.hex()
+    folder, listed = given.subject, list[Head]()
+    latest = open_checkpoint(read(folder / "checkpoint").decode(), keys)
+    kept = [(path.name, open_checkpoint(read(path).decode(), keys)) for path in given.earlier]
+    if (folder / "checkpoints.jsonl").is_file():
+        with (folder / "checkpoints.jsonl").open("rb") as file:
+            notes = (member(json.loads(line), "note", str, "a line") for line in file)
+            listed = [open_checkpoint(note, keys) for note in notes]
+    wanted = {size for size, _, _ in [latest, *listed, *(head for _, head in kept)]}
+    roots, levels = rebuild(folder, latest[0], wanted)
+    root, signed = roots[latest[0]], latest[1].hex()
     wrong = f"their root is {root}, signed was {signed}"
     checks.add("entries", root == signed, f"their root is {root}, as signed", wrong)
-    tiles = ((folder / name, tile) for name, tile in tree.tiles())
-    bad = [str(path) for path, tile in tiles if not path.is_file() or read(path) != tile]
+    bad = []
+    for level, hashes in levels.items():
+        for at in range(0, len(hashes), WIDTH * HASH):
+            tile = hashes[at : at + WIDTH * HASH]
+            path = folder / tile_path(level, at // (WIDTH * HASH), len(tile) // HASH)
+            bad += [] if path.is_file() and read(path) == tile else [str(path)]
     checks.add("tiles", not bad, "every tile agrees", f"missing or different: {bad[:5]}")
-    other = [head.size for head in listed if roots.get(head.size) != head.root]
+    other = [size for size, root, _ in listed if roots.get(size) != root.hex()]
     checks.add("checkpoints", not other, f"all {len(listed)} agree", f"forked: {other[:5]}")
-    for path, head in kept:
-        right = f"its {head.size} entries are the beginning of this log"
-        wrong = f"its {head.size} entries are not the beginning of this log of {latest.size}"
-        checks.add(f"earlier {path.name}", roots.get(head.size) == head.root, right, wrong)
+    for name, (size, known, _) in kept:
+        said = f"its {size} entries are the beginning of this log"
+        checks.add(f"earlier {name}", roots.get(size) == known.hex(), said, f"not so: {said}")
+    return latest
 
 
-def verify_passport(passport: Path, image: Path, key: Key, checks: Checks) -> None:
+def verify_proof(given: argparse.Namespace, keys: list[Key], checks: Checks) -> Head:
+    """Hold one entry, which its proof carries, against the checkpoint in it."""
+    proof, _, note = read(given.subject).decode().partition("\n\n")
+    found = re.fullmatch(r"c2sp.org/tlog-proof@v1\nextra (.*)\nindex ([0-9]{1,19})((\n.+)*)", proof)
+    if found is None:
+        raise ValueError("the file is no tlog-proof with its entry")
+    hashes = [unbase64(step, "a hash") for step in found[3].split("\n")[1:]]
+    head = open_checkpoint(note, keys)
+    leaf, index = sha256(b"\x00" + unbase64(found[1], "the entry")).digest(), int(found[2])
+    is_in = includes(leaf, index, hashes, head)
+    checks.add("inclusion", is_in, f"the entry is number {index}", "the entry is not in the log")
+    return head
+
+
+def verify_passport(given: argparse.Namespace, keys: list[Key], checks: Checks) -> Head:
     """Hold one image against its passport, and the passport's approval against the log."""
-    document = parse_json(read(passport), "the passport")
+    document = json.loads(read(given.subject))
     release = member(document, "release", dict, "the passport")
     proof = member(document, "ledger", dict, "the passport")
-    marked = member(release, "marked_sha256", str, "the release")
-    reviewed = member(release, "reviewed_sha256", str, "the release")
-    found = sha256(read(image)).hexdigest()
-    wrong = f"its sha256 is {found}, the passport is of {marked}"
-    checks.add("image", found == marked, f"its sha256 is {marked}", wrong)
-    head = open_checkpoint(member(proof, "checkpoint", str, "the proof"), key)
-    checks.add("signature", True, f"the log {key.name} had {head.size} entries")
-    steps = member(proof, "proof", list, "the proof")
-    if len(steps) > MAX_PATH or not all(re.fullmatch("[0-9a-f]{64}", str(step)) for step in steps):
-        raise Unsound("the proof is not a list of hashes")
-    path = [bytes.fromhex(step) for step in steps]
+    names = ("marked_sha256", "reviewed_sha256")
+    marked, reviewed = (member(release, name, str, "the release") for name in names)
+    found = sha256(read(given.image)).hexdigest()
+    checks.add("image", found == marked, f"its sha256 is {marked}", f"its sha256 is {found}")
+    head = open_checkpoint(member(proof, "checkpoint", str, "the proof"), keys)
+    path = [bytes.fromhex(str(step)) for step in member(proof, "proof", list, "the proof")]
     entry = unbase64(member(proof, "entry", str, "the proof"), "the entry")
     index = member(proof, "leaf_index", int, "the proof")
     is_in = includes(sha256(b"\x00" + entry).digest(), index, path, head)
     checks.add("inclusion", is_in, f"the entry is number {index}", "the entry is not in the log")
-    content = parse_json(entry, "the entry")
-    event, right = content.get("event"), f"approved at {content.get('at')}"
-    checks.add("approval", event == "review.case.approved", right, f"the entry is of {event}")
+    content = json.loads(entry)
+    event = member(content, "event", str, "the entry")
+    is_one = event == "review.case.approved"
+    checks.add("approval", is_one, f"at {content.get('at')}", f"the entry is of {event}")
     approved = member(content, "subject", dict, "the entry").get("sha256")
-    wrong = f"the approval is of {approved}, released was {reviewed}"
-    checks.add("bytes", approved == reviewed, f"the approval is of {reviewed}", wrong)
+    checks.add("bytes", approved == reviewed, f"of {reviewed}", f"of {approved}, not {reviewed}")
+    return head
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the checks that the command line asks for."""
-    parser = argparse.ArgumentParser(description="Verify a ledger export or a passport, offline.")
+    parser = argparse.ArgumentParser(description="Verify a ledger export, a proof or a passport.")
     kinds = parser.add_subparsers(dest="kind", required=True)
-    export, passport = kinds.add_parser("export"), kinds.add_parser("passport")
-    export.add_argument("folder", type=Path)
-    export.add_argument("--earlier", type=Path, action="append", default=[])
-    passport.add_argument("passport", type=Path)
-    passport.add_argument("--image", type=Path, required=True)
-    for kind in (export, passport):
-        kind.add_argument("--key", required=True)
+    for act in (verify_export, verify_proof, verify_passport):
+        kind = kinds.add_parser(act.__name__.removeprefix("verify_"))
+        kind.set_defaults(act=act)
+        kind.add_argument("subject", type=Path)
+        kind.add_argument("--key", action="append", required=True)
+        kind.add_argument("--witness", action="append", default=[])
+        kind.add_argument("--quorum", type=int)
         kind.add_argument("--json", action="store_true", help="print one JSON line instead")
+    kinds.choices["export"].add_argument("--earlier", type=Path, action="append", default=[])
+    kinds.choices["passport"].add_argument("--image", type=Path, required=True)
     given, checks = parser.parse_args(arguments), Checks()
     try:
-        if given.kind == "export":
-            verify_export(given.folder, parse_key(given.key), given.earlier, checks)
-        else:
-            verify_passport(given.passport, given.image, parse_key(given.key), checks)
-    except (Unsound, OSError, ValueError) as error:
+        keys = [key for text in given.key for key in parse_keys(text, ED25519, ML_DSA)]
+        keys += [key for text in given.witness for key in parse_keys(text, COSIGNATURE, ML_DSA)]
+        check_signers(given.act(given, keys, checks), keys, given.quorum, checks)
+    except (OSError, ValueError, RecursionError) as error:
         checks.add("input", False, "", str(error))
     holds = all(check["holds"] for check in checks)
     lines = [f"{'ok  ' if c['holds'] else 'FAIL'} {c['check']}: {c['detail']}" for c in checks]

@@ -29,3 +29,24 @@ class SealBroken(DomainError):
 
     code = "seal_broken"
     status = 500
+
+
+class HoldStands(DomainError):
+    """The person is under a legal hold already; in this brand one stands at a time."""
+
+    code = "hold_stands"
+    status = 409
+
+
+class HoldLifted(DomainError):
+    """The legal hold was lifted before."""
+
+    code = "hold_lifted"
+    status = 409
+
+
+class PersonHeld(DomainError):
+    """The person's texts are under a legal hold: they are kept until it is lifted."""
+
+    code = "person_held"
+    status = 409

@@ -1,8 +1,8 @@
 """Seals personal text under a key per person; destroying the key erases every text under it.
 
-The erasure that people ask for is `governance.ledger.services.erase_person`: the ledger stands
-above sealing, so the act and its entry are one transaction there, and nothing else may call
-`destroy_key`.
+The erasure that people ask for is `governance.ledger.services.erase_person`, and legal holds are
+placed and lifted there: the ledger stands above sealing, so each act and its entry are one
+transaction there, and nothing else may call `destroy_key`, `hold` or `lift`.
 """
 
 import os
@@ -14,11 +14,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
 from governance.sealing import envelopes, keys
-from governance.sealing.errors import SealBroken
-from governance.sealing.models import PersonKey
+from governance.sealing.errors import HoldLifted, HoldStands, PersonHeld, SealBroken
+from governance.sealing.models import PersonHold, PersonKey
+from governance.tables import records
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,21 @@ class DestroyedKey:
 
     person_id: UUID
     key_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """A legal hold; `lifted_at` is None while it stands. Its reasons are sealed."""
+
+    id: UUID
+    person_id: UUID
+    brand_id: UUID
+    placed_by: UUID
+    created_at: datetime
+    reason: bytes
+    lifted_at: datetime | None
+    lifted_by: UUID | None
+    lift_reason: bytes | None
 
 
 def seal(*, person_id: UUID, text: str, purpose: str) -> bytes:
@@ -66,7 +83,13 @@ def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey
 
     A later text of the same person gets a new key. Older copies of the row live on in backups and
     in the database's log until those expire: keep them short.
+    Raises: PersonHeld while a legal hold stands, of whichever brand.
     """
+    records.wait_for_others(_hold_lock(person_id))
+    if PersonHold.objects.filter(person_id=person_id, lifted_at__isnull=True).exists():
+        raise PersonHeld(
+            _("This person's texts are under a legal hold. They are kept until it is lifted.")
+        )
     held = (
         PersonKey.objects.select_for_update()
         .filter(person_id=person_id, destroyed_at__isnull=True)
@@ -79,6 +102,67 @@ def destroy_key(*, actor: Actor, person_id: UUID, now: datetime) -> DestroyedKey
     held.destroyed_by = actor.id
     held.save(update_fields=["wrapped", "destroyed_at", "destroyed_by"])
     return DestroyedKey(person_id, held.id)
+
+
+def hold(
+    *, actor: Actor, person_id: UUID, brand_id: UUID, reason: bytes, now: datetime
+) -> HoldRecord:
+    """Place a legal hold; called by the ledger's `hold_person`. Raises: HoldStands."""
+    records.wait_for_others(_hold_lock(person_id))
+    standing = PersonHold.objects.filter(
+        person_id=person_id, brand_id=brand_id, lifted_at__isnull=True
+    )
+    if standing.exists():
+        raise HoldStands(_("This person is under a legal hold of this brand already."))
+    made = PersonHold(
+        person_id=person_id,
+        brand_id=brand_id,
+        placed_by=actor.id,
+        reason=reason,
+        created_at=now,
+    )
+    made.save(force_insert=True)
+    return _hold_record(made)
+
+
+def lift(*, actor: Actor, hold_id: UUID, reason: bytes, now: datetime) -> HoldRecord:
+    """Lift a legal hold; called by the ledger's `lift_hold`. Raises: HoldLifted."""
+    standing = PersonHold.objects.filter(id=hold_id, lifted_at__isnull=True)
+    if standing.update(lifted_at=now, lifted_by=actor.id, lift_reason=reason) != 1:
+        raise HoldLifted(_("This legal hold was lifted before."))
+    return _hold_record(PersonHold.objects.get(id=hold_id))
+
+
+def find_hold(hold_id: UUID) -> HoldRecord | None:
+    """Return one legal hold, unscoped; the ledger's selectors say who may see it."""
+    found = PersonHold.objects.filter(id=hold_id).first()
+    return None if found is None else _hold_record(found)
+
+
+def list_holds(person_id: UUID) -> tuple[HoldRecord, ...]:
+    """Return a person's legal holds, oldest first, unscoped as `find_hold`."""
+    return tuple(
+        _hold_record(each) for each in PersonHold.objects.filter(person_id=person_id).order_by("id")
+    )
+
+
+def _hold_lock(person_id: UUID) -> str:
+    """Return the name under which a person's holds and erasure wait for each other."""
+    return f"hold {person_id}"
+
+
+def _hold_record(row: PersonHold) -> HoldRecord:
+    return HoldRecord(
+        id=row.id,
+        person_id=row.person_id,
+        brand_id=row.brand_id,
+        placed_by=row.placed_by,
+        created_at=row.created_at,
+        reason=bytes(row.reason),
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+        lift_reason=None if row.lift_reason is None else bytes(row.lift_reason),
+    )
 
 
 def _open(

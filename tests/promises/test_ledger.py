@@ -18,14 +18,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError, connection, transaction
 
+from governance.kernel.ids import uuid7
 from governance.ledger import exports, keys, merkle, notes, services, verifier
 from governance.ledger.checkpoints import CheckpointSigner
 from governance.ledger.errors import LogForked, LogRolledBack
 from governance.ledger.events import Event
-from governance.ledger.models import Entry, Leaf
+from governance.ledger.models import Cosignature, Entry, Leaf
 from governance.tables import guards
 from tests import databases
 from tests.integration.ledger.log import NOW, SHA256, Signing, make_signing, unguarded, write
+from tests.promises import attacks
+from tests.promises.attacks import Attack, bound, change, constraint, delete, insert
 
 SIGNED_BEFORE = 7
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -197,8 +200,8 @@ class TestChangedFiles:
             path.write_bytes(content)
 
 
-# The list of older checkpoints may be empty: the latest and the kept ones are what counts.
-HARMLESS = {(exports.CHECKPOINTS, "empty")}
+# The list of older checkpoints may be empty or absent: the latest and the kept ones count.
+HARMLESS = {(exports.CHECKPOINTS, "empty"), (exports.CHECKPOINTS, "gone")}
 
 
 class TestForgedPassport:
@@ -420,6 +423,55 @@ class TestSqlAttack:
                 assert _everything() == before
             else:
                 assert not services.fsck(key=signing.key).is_sound
+
+
+WITNESS = "witness.example/w1+00000000"
+COSIGNATURE_ATTACKS = (
+    Attack(
+        "edit a cosignature",
+        ["ledger_cosignature_append_only"],
+        lambda scene: change("ledger_cosignature", scene.id, line="x"),
+        lambda scene: Cosignature.objects.get(id=scene.id).line == "x",
+    ),
+    Attack(
+        "delete a cosignature",
+        ["ledger_cosignature_append_only"],
+        lambda scene: delete("ledger_cosignature", scene.id),
+        lambda scene: not Cosignature.objects.filter(id=scene.id).exists(),
+    ),
+    Attack(
+        "cosign what was never signed",
+        [bound("ledger_cosignature", "checkpoint_id")],
+        lambda _scene: _cosign(99, "witness.example/w2+00000000"),
+        lambda _scene: Cosignature.objects.filter(checkpoint_id=99).exists(),
+    ),
+    Attack(
+        "cosign twice",
+        ["ledger_cosignature_once", constraint("ledger_cosignature", "witness_cosigns_once")],
+        lambda _scene: _cosign(3, WITNESS),
+        lambda _scene: Cosignature.objects.filter(witness=WITNESS).count() == 2,
+    ),
+)
+
+
+def _cosign(size: int, witness: str) -> None:
+    insert(
+        "ledger_cosignature",
+        id=uuid7(),
+        created_at=NOW,
+        checkpoint_id=size,
+        witness=witness,
+        line="— witness.example/w1 AAAA",
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cosignatures_only_ever_grow(signing: Signing, subtests: pytest.Subtests) -> None:
+    signing.grow(3)
+    made = Cosignature.objects.create(
+        checkpoint_id=3, witness=WITNESS, line="— witness.example/w1 AAAA", created_at=NOW
+    )
+    attacks.play(COSIGNATURE_ATTACKS, made, subtests)
 
 
 @pytest.mark.django_db(transaction=True)

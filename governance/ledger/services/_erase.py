@@ -32,7 +32,7 @@ def erase_person(*, actor: Actor, person_id: UUID, brand_id: UUID, now: datetime
     """Erase a person's text everywhere, backups' ciphertext included, for a brand's data steward.
 
     An erasure of a person without a key is recorded too: it answers a request.
-    Raises: NotPermitted.
+    Raises: NotPermitted; PersonHeld while a legal hold stands, of whichever brand.
     """
     permits.require(actor, Permission.LEDGER_PERSON_ERASE, Context(brand_id=brand_id))
     with transaction.atomic():

@@ -1,7 +1,7 @@
 """Rebuilds the tree from the entries' bytes and compares it with everything that is stored."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,10 @@ from uuid import UUID
 from governance.kernel import clock
 from governance.ledger import merkle, notes, selectors
 from governance.ledger.errors import MalformedNote, SignatureInvalid
-from governance.ledger.models import Checkpoint, Entry, Leaf, Tile
+from governance.ledger.models import Checkpoint, Cosignature, Entry, Leaf, Tile
+from governance.ledger.notes import VerifierKey
+from governance.ledger.services._anchor import anchors
+from governance.ledger.stores import Store
 
 # A report names this many problems one by one; the rest are only counted.
 MAX_NAMED = 100
@@ -24,6 +27,8 @@ class Report:
     entries: int
     pending: int
     checkpoints: int
+    cosignatures: int
+    anchors: int
     problem_count: int
     problems: tuple[str, ...]
 
@@ -44,16 +49,30 @@ class _Findings:
             self.named.append(problem)
 
 
-def fsck(*, key: notes.VerifierKey | None = None) -> Report:
-    """Check entries, leaves, tiles, head and checkpoints; with `key`, the signatures too.
+# What is claimed of the tree at a size: who says so, and which root.
+_Claims = dict[int, list[tuple[str, bytes]]]
 
+
+def fsck(
+    *,
+    key: VerifierKey | None = None,
+    witnesses: Sequence[VerifierKey] = (),
+    anchored: Store | None = None,
+) -> Report:
+    """Check entries, leaves, tiles, head, checkpoints, and what lies outside: the anchors.
+
+    With `key` the log's signatures are verified too, with `witnesses` their cosignatures.
     Reads as a stream and writes nothing. What was consistently recomputed by somebody who holds
-    the database *and* the key shows only against an earlier checkpoint kept elsewhere.
+    the database *and* the key shows only against an anchor or a checkpoint kept elsewhere.
+    Raises: StoreUnavailable.
     """
     findings = _Findings()
     size, root = selectors.size_and_root()
-    checkpoints = _checkpoints(size, key, findings)
-    _rebuild(size, root, checkpoints, findings)
+    claims: _Claims = {}
+    checkpoints = _read_checkpoints(size, key, claims, findings)
+    cosignatures = _read_cosignatures(witnesses, findings)
+    anchor_count = 0 if anchored is None else _read_anchors(anchored, size, key, claims, findings)
+    _rebuild(size, root, claims, findings)
     extra = Leaf.objects.filter(seq__gte=size).count() - _sequenced_since(size)
     if extra > 0:
         findings.add(f"{extra} leaves lie beyond the head")
@@ -65,7 +84,9 @@ def fsck(*, key: notes.VerifierKey | None = None) -> Report:
         root=root,
         entries=Entry.objects.count(),
         pending=Entry.objects.filter(pending__isnull=False).count(),
-        checkpoints=len(checkpoints),
+        checkpoints=checkpoints,
+        cosignatures=cosignatures,
+        anchors=anchor_count,
         problem_count=findings.count,
         problems=tuple(findings.named),
     )
@@ -76,33 +97,71 @@ def _sequenced_since(size: int) -> int:
     return max(0, selectors.size_and_root()[0] - size)
 
 
-def _checkpoints(size: int, key: notes.VerifierKey | None, findings: _Findings) -> dict[int, bytes]:
-    """Return size → root of every checkpoint, having read each note."""
-    roots: dict[int, bytes] = {}
+def _read_checkpoints(
+    size: int, key: VerifierKey | None, claims: _Claims, findings: _Findings
+) -> int:
+    """Read every checkpoint's note into the claims, and return how many there are."""
+    count = 0
     for row in Checkpoint.objects.order_by("size").iterator(chunk_size=1000):
+        count += 1
         root = bytes(row.root)
+        head = _opened(f"checkpoint {row.size}", row.note, key, findings)
+        if head is not None and (head.size, head.root) != (row.size, root):
+            findings.add(f"checkpoint {row.size} does not say what its note says")
+        _claim(f"checkpoint {row.size}", row.size, root, size, claims, findings)
+    return count
+
+
+def _read_cosignatures(witnesses: Sequence[VerifierKey], findings: _Findings) -> int:
+    """Verify the cosignatures of the witnesses that are known, and return how many there are."""
+    keys, count = {key.short: key for key in witnesses}, 0
+    rows = Cosignature.objects.order_by("checkpoint_id", "witness").select_related("checkpoint")
+    for row in rows.iterator(chunk_size=1000):
+        count += 1
+        key = keys.get(row.witness)
         try:
-            head = (
-                notes.read_tree_head(row.note)
-                if key is None
-                else notes.open_checkpoint(row.note, key)
-            )
+            if key is not None:
+                notes.confirm_cosigned(row.checkpoint.note + row.line, key)
         except (MalformedNote, SignatureInvalid) as error:
-            findings.add(f"checkpoint {row.size}: {error.detail}")
-        else:
-            if (head.size, head.root) != (row.size, root):
-                findings.add(f"checkpoint {row.size} does not say what its note says")
-        roots[row.size] = root
-    return {at: root for at, root in roots.items() if at <= size or _is_ahead(at, size, findings)}
+            findings.add(f"cosignature of {row.witness} on {row.checkpoint_id}: {error.detail}")
+    return count
 
 
-def _is_ahead(at: int, size: int, findings: _Findings) -> bool:
-    if at > selectors.size_and_root()[0]:
-        findings.add(f"checkpoint {at} is ahead of the log, which has {size} leaves")
-    return False
+def _read_anchors(
+    store: Store, size: int, key: VerifierKey | None, claims: _Claims, findings: _Findings
+) -> int:
+    """Read every anchor into the claims, and return how many there are."""
+    count = 0
+    try:
+        for name, head, note in anchors(store):
+            count += 1
+            if _opened(f"anchor {name}", note, key, findings) is not None:
+                _claim(f"anchor {name}", head.size, head.root, size, claims, findings)
+    except MalformedNote as error:
+        findings.add(error.detail)
+    return count
 
 
-def _rebuild(size: int, root: bytes, checkpoints: dict[int, bytes], findings: _Findings) -> None:
+def _opened(
+    what: str, note: str, key: VerifierKey | None, findings: _Findings
+) -> notes.TreeHead | None:
+    try:
+        return notes.read_tree_head(note) if key is None else notes.open_checkpoint(note, key)
+    except (MalformedNote, SignatureInvalid) as error:
+        findings.add(f"{what}: {error.detail}")
+        return None
+
+
+def _claim(
+    what: str, at: int, root: bytes, size: int, claims: _Claims, findings: _Findings
+) -> None:
+    if at <= size:
+        claims.setdefault(at, []).append((what, root))
+    elif at > selectors.size_and_root()[0]:
+        findings.add(f"{what} is ahead of the log, which has {size} leaves")
+
+
+def _rebuild(size: int, root: bytes, claims: _Claims, findings: _Findings) -> None:
     tiles = _TileChecker(findings)
     edge = merkle.Frontier(completed=tiles.take)
     for seq, entry_id, stored, entry in _leaves(size):
@@ -119,8 +178,9 @@ def _rebuild(size: int, root: bytes, checkpoints: dict[int, bytes], findings: _F
             for problem in _differences(entry):
                 findings.add(f"entry {entry_id}: {problem}")
         edge.add(hashed)
-        if edge.size in checkpoints and checkpoints[edge.size] != edge.root():
-            findings.add(f"checkpoint {edge.size} has another root than its entries")
+        for what, claimed in claims.get(edge.size, ()):
+            if claimed != edge.root():
+                findings.add(f"{what} has another root than its entries")
     tiles.finish()
     if edge.size != size:
         findings.add(f"the head says {size} leaves, there are {edge.size}")

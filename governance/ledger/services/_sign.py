@@ -26,7 +26,7 @@ def sign_checkpoint(*, signer: CheckpointSigner, now: datetime) -> CheckpointRec
             return record
     if size == 0 or (remembered is not None and remembered.head.size == size):
         return None
-    return _publish(signer.sign(size, root, selectors.consistency_proof), now)
+    return _publish(signer.sign(size, root, selectors.consistency_proof, now=now), now)
 
 
 def confirm_continuity(*, signer: CheckpointSigner) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.db import connection
 
 from governance.ledger import keys, notes, selectors, services
@@ -58,6 +59,43 @@ class TestKey:
             CheckpointSigner.load(tmp_path)
         path.unlink()
         with pytest.raises(CheckpointKeyMissing):
+            CheckpointSigner.load(tmp_path)
+
+
+class TestSecondKey:
+    def test_signs_beside_the_first_and_both_verify(self, tmp_path: Path) -> None:
+        signing = make_signing(tmp_path)
+        before = signing.grow(1)
+        second = keys.make_second_key(tmp_path, ORIGIN)
+        assert second is not None
+        assert stat.S_IMODE((tmp_path / keys.SECOND_KEY_FILE).stat().st_mode) == 0o600
+        assert notes.parse_keys((tmp_path / keys.SECOND_PUBLIC_FILE).read_text()) == (second,)
+        with pytest.raises(CheckpointKeyExists):
+            keys.make_second_key(tmp_path, ORIGIN)
+        signer = CheckpointSigner.load(tmp_path)
+        assert (signing.signer.signs_twice, signer.signs_twice) == (False, True)
+        note = Signing(tmp_path, signing.key, signer).grow(1)
+        for key in (signing.key, second):
+            assert notes.open_checkpoint(note, key).size == 2
+        assert notes.open_checkpoint(before, signing.key).size == 1
+
+    def test_is_left_out_where_the_machine_has_no_ml_dsa(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unsupported() -> None:
+            raise UnsupportedAlgorithm("not on this machine")
+
+        monkeypatch.setattr(keys.MLDSA44PrivateKey, "generate", unsupported)
+        signing = make_signing(tmp_path)
+        assert keys.make_second_key(tmp_path, ORIGIN) is None
+        assert not CheckpointSigner.load(tmp_path).signs_twice
+        assert notes.open_checkpoint(signing.grow(1), signing.key).size == 1
+
+    def test_of_another_kind_is_not_used(self, tmp_path: Path) -> None:
+        make_signing(tmp_path)
+        first = (tmp_path / keys.KEY_FILE).read_bytes()
+        keys.write_whole(tmp_path / keys.SECOND_KEY_FILE, first, mode=0o600)
+        with pytest.raises(CheckpointKeyUnsafe):
             CheckpointSigner.load(tmp_path)
 
 

@@ -53,7 +53,7 @@ class TestExport:
         report = json.loads(done.stdout)
         assert report["holds"]
         names = [check["check"] for check in report["checks"]]
-        assert names == ["signature", "entries", "tiles", "checkpoints", "earlier earlier"]
+        assert names == ["entries", "tiles", "checkpoints", "earlier earlier", "signature"]
 
     def test_is_brought_up_to_date_in_place(self, signing: Signing, tmp_path: Path) -> None:
         for count in (3, 254, 1):

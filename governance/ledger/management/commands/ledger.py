@@ -1,4 +1,4 @@
-"""`manage.py ledger export | fsck | prove`: what an auditor asks of the log, from the shell."""
+"""`manage.py ledger export | fsck | prove | status | witness`: the log, from the shell."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -7,17 +7,23 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from governance.kernel import clock
 from governance.kernel.errors import DomainError
-from governance.ledger import keys, notes, selectors, services
+from governance.ledger import keys, notes, selectors, services, witness
+
+# The alarm of the relay: an entry that waits longer for its leaf or signature could vanish unseen.
+LONGEST_WAIT_S = 60
 
 
 class Command(BaseCommand):
-    """Exports, checks or proves; writes nothing to the log."""
+    """Exports, checks, proves, or witnesses another log; writes nothing to this one."""
 
-    help = "Export the audit log, check it, or prove that one entry is in it."
+    help = "Export the audit log, check it, prove an entry, see how it stands, or run a witness."
+    # A witness runs where there is neither a database nor an installation.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the three subcommands."""
+        """Declare the subcommands."""
         acts = parser.add_subparsers(dest="act", required=True)
         export = acts.add_parser("export", help="write entries, tiles and checkpoints to a folder")
         export.add_argument("folder", type=Path)
@@ -26,6 +32,8 @@ class Command(BaseCommand):
         prove = acts.add_parser("prove", help="write a C2SP tlog-proof of one entry")
         prove.add_argument("entry_id", type=UUID)
         prove.add_argument("--to", type=Path, help="the file to write; standard output without it")
+        acts.add_parser("status", help="say how far the log is behind, and what is anchored")
+        witness.add_arguments(acts.add_parser("witness", help="cosign another log's checkpoints"))
 
     def handle(self, *_: Any, act: str, **options: Any) -> None:
         """Run one subcommand; an anticipated error is one sentence and exit status 1."""
@@ -34,8 +42,13 @@ class Command(BaseCommand):
                 self._export(options["folder"])
             elif act == "fsck":
                 self._fsck(options["key"])
-            else:
+            elif act == "prove":
                 self._prove(options["entry_id"], options["to"])
+            elif act == "status":
+                self._status()
+            else:
+                names = ("listen", "folder", "name", "log_key")
+                witness.serve(**{name: options[name] for name in names})
         except (DomainError, OSError) as error:
             raise CommandError(str(error)) from error
 
@@ -47,10 +60,15 @@ class Command(BaseCommand):
         )
 
     def _fsck(self, key: str | None) -> None:
-        report = services.fsck(key=None if key is None else _key(key))
+        report = services.fsck(
+            key=None if key is None else _key(key),
+            witnesses=[each for at in services.list_witnesses() for each in at.keys],
+            anchored=services.anchor_store(),
+        )
         self.stdout.write(
             f"{report.size} leaves, {report.pending} entries waiting, {report.checkpoints} "
-            f"checkpoints; root {report.root.hex()}."
+            f"checkpoints, {report.cosignatures} cosignatures, {report.anchors} anchors; "
+            f"root {report.root.hex()}."
         )
         for problem in report.problems:
             self.stderr.write(problem)
@@ -72,6 +90,24 @@ class Command(BaseCommand):
         else:
             keys.write_whole(to, text.encode())
             self.stdout.write(f"Wrote the proof of leaf {evidence.proof.index}.")
+
+    def _status(self) -> None:
+        delay = selectors.merge_delay()
+        waiting_s = delay.waiting_s(clock.now())
+        self.stdout.write(
+            f"{delay.size} leaves, {delay.signed_size} of them signed; "
+            f"the oldest entry waits {waiting_s:.0f} s."
+        )
+        for at in services.list_witnesses():
+            size = selectors.cosigned_size(at.key_names)
+            self.stdout.write(f"Witness {at.name} cosigned {size}.")
+        anchored = services.anchor_store()
+        if anchored is not None:
+            last = services.last_anchor(store=anchored)
+            self.stdout.write(f"Anchored: {0 if last is None else last.size}.")
+        if waiting_s > LONGEST_WAIT_S:
+            message = "Entries wait too long for their leaf or signature: is the relay running?"
+            raise CommandError(message)
 
 
 def _key(given: str) -> notes.VerifierKey:

@@ -130,7 +130,7 @@ class TestProofs:
         for index in {0, 1, size // 3, size // 2, size - 2, size - 1} & set(range(size)):
             path = merkle.inclusion_path(index, size, WHOLE.read)
             assert merkle.includes(LEAVES[index], index, size, path, root)
-            assert verifier.includes(LEAVES[index], index, path, verifier.Head(size, root))
+            assert verifier.includes(LEAVES[index], index, path, (size, root, set()))
 
     @pytest.mark.parametrize("new", SIZES)
     def test_of_consistency_hold(self, new: int) -> None:
@@ -146,7 +146,7 @@ class TestProofs:
             for claimed in range(size):
                 for index, path in enumerate(paths):
                     holds = merkle.includes(LEAVES[index], claimed, size, path, root)
-                    head = verifier.Head(size, root)
+                    head = (size, root, set())
                     assert holds == verifier.includes(LEAVES[index], claimed, path, head)
                     assert holds == (claimed == index)
 
@@ -176,7 +176,7 @@ class TestProofs:
         else:
             index += size
         assert not merkle.includes(leaf, index, size, path, root)
-        assert not verifier.includes(leaf, index, path, verifier.Head(size, root))
+        assert not verifier.includes(leaf, index, path, (size, root, set()))
 
     @settings(max_examples=150, deadline=None)
     @given(st.data())
