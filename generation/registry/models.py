@@ -6,7 +6,11 @@ from governance.tables.records import Proposed, Record, four_eyes
 
 
 class ModelProfile(Record, Proposed):
-    """One pinned model folder, the parameters it may be run with, and the scorers of its images."""
+    """One pinned model folder, the parameters it may be run with, and the scorers of its images.
+
+    `licence` is the name of the licence `licence_id` as it stood at the proposal; a profile from
+    before licences were on record has no id, and so takes no orders.
+    """
 
     slug = models.SlugField(max_length=60)
     number = models.PositiveIntegerField()
@@ -21,6 +25,7 @@ class ModelProfile(Record, Proposed):
     scorers = models.JSONField()
     is_calibrated = models.BooleanField()
     licence = models.CharField(max_length=120)
+    licence_id = models.UUIDField(null=True)
     retired_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -32,6 +32,7 @@ class ProfileRecord:
     licence: str
     is_approved: bool
     is_retired: bool
+    licence_id: UUID | None = None
 
     @property
     def queue(self) -> str:
@@ -63,6 +64,12 @@ def list_profiles() -> list[ProfileRecord]:
     return list(newest.values())
 
 
+def profiles_under(licence_id: UUID) -> list[UUID]:
+    """Return the ids of all profiles, in use or not, that name this licence."""
+    rows = ModelProfile.objects.filter(licence_id=licence_id).order_by("id")
+    return list(rows.values_list("id", flat=True))
+
+
 def record_of(profile: ModelProfile) -> ProfileRecord:
     """Return the row as a frozen record."""
     return ProfileRecord(
@@ -82,6 +89,7 @@ def record_of(profile: ModelProfile) -> ProfileRecord:
         licence=profile.licence,
         is_approved=profile.approved_by is not None,
         is_retired=profile.retired_at is not None,
+        licence_id=profile.licence_id,
     )
 
 

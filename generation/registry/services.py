@@ -19,6 +19,7 @@ from governance.kernel.lifecycle import IllegalTransition
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import services as ledger
 from governance.ledger.events import Event
+from governance.licences import selectors as licences
 from governance.policy.permissions import Permission
 from governance.policy.permits import require
 from governance.policy.predicates import Context
@@ -46,13 +47,14 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
     parameters: Mapping[str, Any],
     scorers: Mapping[str, Any],
     is_calibrated: bool,
-    licence: str,
+    licence_id: UUID,
     now: datetime,
 ) -> ProfileRecord:
     """Propose a new version of a profile; it runs only after somebody else approved it.
 
+    The licence must be on record; that somebody agreed to it is asked at each order.
     Raises: InvalidInput for a folder that leaves the models folder, a digest that is none, or
-    parameters that no order could be made with.
+    parameters that no order could be made with; NotFound for an unknown licence.
     """
     require(actor, Permission.REGISTRY_PROFILE_PROPOSE, Context())
     if not is_sha256(snapshot_sha256):
@@ -64,6 +66,7 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
     _check_folder(folder, "/folder")
     _check_folder(str(scorers.get("folder", "")), "/scorers/folder")
     _check_parameters(parameters)
+    licence = licences.get_licence(actor, licence_id)
     with transaction.atomic():
         # Two proposals of one name at a time would take the same number.
         wait_for_others(f"model_profile {slug}")
@@ -81,7 +84,8 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
             parameters=dict(parameters),
             scorers=dict(scorers),
             is_calibrated=is_calibrated,
-            licence=licence,
+            licence=licence.identifier,
+            licence_id=licence.id,
             proposed_by=actor.id,
             created_at=now,
         )
@@ -90,7 +94,12 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
             event=Event.REGISTRY_PROFILE_PROPOSED,
             subject=_subject(profile),
             now=now,
-            facts={"slug": slug, "number": profile.number, "pipeline": pipeline},
+            facts={
+                "slug": slug,
+                "number": profile.number,
+                "pipeline": pipeline,
+                "licence_id": str(licence.id),
+            },
         )
     return selectors.record_of(profile)
 

@@ -21,3 +21,10 @@ class AlreadyClosed(DomainError):
 
     code = "quota_already_closed"
     status = 409
+
+
+class AlreadyAsked(DomainError):
+    """The same person's request for more on this account still waits for a decision."""
+
+    code = "quota_already_asked"
+    status = 409

@@ -18,6 +18,7 @@ triggers, so each unique key has its own refusal on insert.
 
 from dataclasses import replace
 
+from governance.quota.states import REQUEST
 from governance.tables.guards import (
     Guard,
     after_insert,
@@ -25,6 +26,7 @@ from governance.tables.guards import (
     composite_key,
     frozen,
     never_deleted,
+    only_moves,
     refuse_when,
 )
 
@@ -43,6 +45,7 @@ def _delta(entry: str) -> dict[str, str]:
             f"WHEN 'refund' THEN -{amount} ELSE 0 END"
         ),
         "spent": f"CASE {kind} WHEN 'settle' THEN {amount} ELSE 0 END",
+        "gpu_ms": f"{entry}.gpu_ms",
     }
 
 
@@ -51,9 +54,7 @@ _MOVE = (
     + ", ".join(f"{column} = {column} + {delta}" for column, delta in _delta("NEW").items())
     + ", entries = entries + 1 WHERE id = NEW.account_id"
 )
-_UNMOVED = " AND ".join(
-    f"NEW.{column} = OLD.{column}" for column in ("granted", "reserved", "spent", "entries")
-)
+_UNMOVED = " AND ".join(f"NEW.{column} = OLD.{column}" for column in (*_delta("e"), "entries"))
 _EXPLAINED = (
     "NEW.entries = OLD.entries + 1 AND EXISTS (SELECT 1 FROM quota_entry e "  # noqa: S608  as above
     "WHERE e.account_id = NEW.id AND e.number = NEW.entries AND "
@@ -61,6 +62,76 @@ _EXPLAINED = (
         f"NEW.{column} = OLD.{column} + {delta}" for column, delta in _delta("e").items()
     )
     + ")"
+)
+
+_REQUESTS = (
+    never_deleted("quota_request"),
+    frozen(
+        "quota_request",
+        "id",
+        "created_at",
+        "brand_id",
+        "requested_by",
+        "holder_kind",
+        "holder_id",
+        "period",
+        "amount",
+        "reason",
+    ),
+    refuse_when(
+        "quota_request_opens_open",
+        "quota_request",
+        event="INSERT",
+        condition="NEW.state <> 'open'",
+        message="a request begins open",
+    ),
+    only_moves(
+        "quota_request_moves",
+        "quota_request",
+        REQUEST,
+        "a request is decided once",
+    ),
+    refuse_when(
+        "quota_request_decision_final",
+        "quota_request",
+        event="UPDATE",
+        condition=(
+            "OLD.state <> 'open' AND (OLD.decided_by IS DISTINCT FROM NEW.decided_by "
+            "OR OLD.decided_at IS DISTINCT FROM NEW.decided_at "
+            "OR OLD.granted IS DISTINCT FROM NEW.granted "
+            "OR OLD.answer IS DISTINCT FROM NEW.answer)"
+        ),
+        message="a decision is final",
+    ),
+    refuse_when(
+        "quota_request_agrees_with_its_grant",
+        "quota_request",
+        event="UPDATE",
+        condition=(
+            "OLD.state = 'open' AND ((NEW.state = 'granted' AND NOT EXISTS "
+            "(SELECT 1 FROM quota_entry e WHERE e.request_id = NEW.id "
+            "AND e.amount = NEW.granted AND e.granted_by = NEW.decided_by)) "
+            "OR (NEW.state IN ('declined', 'withdrawn') AND EXISTS "
+            "(SELECT 1 FROM quota_entry e WHERE e.request_id = NEW.id)))"
+        ),
+        message="a request is granted by the entry that names it, and only then",
+        lock="NEW.id::text",
+    ),
+    _only_sqlite(
+        refuse_when(
+            "quota_request_once",
+            "quota_request",
+            event="INSERT",
+            condition=(
+                "NEW.state = 'open' AND EXISTS (SELECT 1 FROM quota_request r "
+                "WHERE r.state = 'open' "
+                "AND r.requested_by = NEW.requested_by AND r.holder_kind = NEW.holder_kind "
+                "AND r.holder_id = NEW.holder_id AND r.brand_id = NEW.brand_id "
+                "AND r.period = NEW.period)"
+            ),
+            message="one asks once at a time for an account",
+        )
+    ),
 )
 
 GUARDS = (
@@ -79,7 +150,7 @@ GUARDS = (
         "quota_account_opens_empty",
         "quota_account",
         event="INSERT",
-        condition="NEW.granted <> 0 OR NEW.reserved <> 0 OR NEW.spent <> 0 OR NEW.entries <> 0",
+        condition=" OR ".join(f"NEW.{column} <> 0" for column in (*_delta("e"), "entries")),
         message="an account opens empty; entries fill it",
     ),
     _only_sqlite(
@@ -158,10 +229,40 @@ GUARDS = (
                 "EXISTS (SELECT 1 FROM quota_entry e WHERE e.account_id = NEW.account_id "
                 "AND e.item_id = NEW.item_id AND (e.kind = NEW.kind "
                 "OR (e.kind <> 'reserve' AND NEW.kind <> 'reserve'))) "
-                "OR EXISTS (SELECT 1 FROM quota_entry e WHERE e.recorded_as = NEW.recorded_as)"
+                "OR EXISTS (SELECT 1 FROM quota_entry e WHERE e.recorded_as = NEW.recorded_as) "
+                "OR EXISTS (SELECT 1 FROM quota_entry e WHERE e.request_id = NEW.request_id)"
             ),
-            message="an item reserves once and closes once, and a grant is recorded once",
+            message="an item reserves once and closes once, a grant is recorded and answers once",
         )
     ),
+    refuse_when(
+        "quota_entry_answers_its_request",
+        "quota_entry",
+        event="INSERT",
+        condition=(
+            "NEW.request_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM quota_request r "
+            "JOIN quota_account a ON a.id = NEW.account_id WHERE r.id = NEW.request_id "
+            "AND r.state = 'open' AND r.requested_by <> NEW.granted_by "
+            "AND NEW.amount <= r.amount AND r.holder_kind = a.holder_kind "
+            "AND r.holder_id = a.holder_id AND r.period = a.period "
+            "AND COALESCE(a.brand_id, r.brand_id) = r.brand_id)"
+        ),
+        message="a grant answers an open request of somebody else, for that account, within it",
+        # Null for what names no request, and then nothing is locked.
+        lock="NEW.request_id::text",
+    ),
+    *_REQUESTS,
     after_insert("quota_entry_moves_account", "quota_entry", statement=_MOVE),
 )
+
+# The publisher spends nothing; accounts are opened by people. A trigger moves the balances with
+# the rights of whoever adds the entry.
+WRITERS = {
+    "quota_account": frozenset({"reviewer"}),
+    "quota_entry": frozenset({"app", "reviewer", "sequencer"}),
+    "quota_request": frozenset({"reviewer"}),
+}
+CHANGERS = {
+    f"quota_account.{column}": frozenset({"app", "reviewer", "sequencer"})
+    for column in (*_delta("e"), "entries")
+}

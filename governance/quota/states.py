@@ -1,7 +1,9 @@
-"""The words of the books: who may hold an account, what it counts, and how an entry moves it."""
+"""The words of the books: who holds an account, what it counts, how an entry and a request move."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+from governance.kernel.lifecycle import Lifecycle
 
 
 class HolderKind(TextChoices):
@@ -28,3 +30,22 @@ class EntryKind(TextChoices):
     RESERVE = "reserve", _("reserved")
     SETTLE = "settle", _("settled")
     REFUND = "refund", _("refunded")
+
+
+class RequestState(TextChoices):
+    """Where a request for more stands."""
+
+    OPEN = "open", _("waiting for a decision")
+    GRANTED = "granted", _("granted")
+    DECLINED = "declined", _("declined")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+REQUEST = Lifecycle(
+    "quota request",
+    {
+        "grant": {RequestState.OPEN: RequestState.GRANTED},
+        "decline": {RequestState.OPEN: RequestState.DECLINED},
+        "withdraw": {RequestState.OPEN: RequestState.WITHDRAWN},
+    },
+)

@@ -105,6 +105,7 @@ class TestReserve:
             "reserved": 0,
             "spent": 0,
             "asked": 2,
+            "period": PERIOD,
         }
         assert (refused.value.status, refused.value.code) == (422, "quota_exceeded")
         assert "1 of 1 left" in refused.value.detail

@@ -1,4 +1,4 @@
-"""Moves the quota's books: all of an item's accounts or none, in id order, each entry exactly once.
+"""Moves an item's quota: on all of its accounts or none, in id order, each entry exactly once.
 
 Each service locks its accounts in id order (so that two never wait for each other in a circle) and
 inserts entries in one statement; the database moves the balances by them, and refuses what would
@@ -13,82 +13,14 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from governance.kernel.actors import Actor
-from governance.kernel.errors import InvalidInput
 from governance.kernel.ids import uuid7
-from governance.kernel.subjects import SubjectRef
-from governance.ledger import services as ledger
-from governance.ledger.events import Event
-from governance.policy import permits
-from governance.policy.permissions import Permission
-from governance.policy.predicates import Context
 from governance.quota.errors import AlreadyClosed, NeverReserved, QuotaExceeded
 from governance.quota.models import CLOSING, Account, Entry
-from governance.quota.periods import is_period, period_of
-from governance.quota.records import AccountRecord
-from governance.quota.selectors import record_of
+from governance.quota.periods import period_of
 from governance.quota.states import EntryKind, HolderKind, Unit
 
-LARGEST_GRANT = 1_000_000_000
-
-
-def grant(
-    *,
-    actor: Actor,
-    holder_kind: str,
-    holder_id: UUID,
-    brand_id: UUID | None,
-    period: str,
-    amount: int,
-    now: datetime,
-) -> AccountRecord:
-    """Add `amount` images to a holder's account for `period`, opening the account if need be.
-
-    A user's account is in a brand (`brand_id`); a brand's names itself (`brand_id` equals
-    `holder_id`); a model's belongs to the installation (`brand_id` is None).
-    Raises: NotPermitted for anybody but a platform admin, and for oneself; InvalidInput.
-    """
-    permits.require(
-        actor,
-        Permission.QUOTA_ACCOUNT_GRANT,
-        Context(brand_id=brand_id, contributors=frozenset({holder_id})),
-    )
-    _check_grant(holder_kind, holder_id, brand_id, period, amount)
-    with transaction.atomic():
-        opened, _created = Account.objects.get_or_create(
-            holder_kind=holder_kind,
-            holder_id=holder_id,
-            brand_id=brand_id,
-            unit=Unit.IMAGE,
-            period=period,
-            defaults={"created_at": now},
-        )
-        account = Account.objects.select_for_update().get(id=opened.id)
-        entry_id = ledger.append(
-            actor=actor,
-            event=Event.QUOTA_ACCOUNT_GRANTED,
-            subject=SubjectRef("quota_account", account.id, brand_id),
-            now=now,
-            facts={
-                "holder_kind": holder_kind,
-                "holder_id": str(holder_id),
-                "unit": account.unit,
-                "period": period,
-                "amount": amount,
-                "granted_before": account.granted,
-            },
-        )
-        Entry(
-            created_at=now,
-            account=account,
-            number=account.entries + 1,
-            kind=EntryKind.GRANT,
-            amount=amount,
-            granted_by=actor.id,
-            recorded_as=entry_id,
-        ).save(force_insert=True)
-        account.refresh_from_db()
-        return record_of(account)
+# More than any device works on one image; a clock that jumped must not break the finish.
+LONGEST_GPU_S = 7 * 86_400
 
 
 def reserve(
@@ -138,12 +70,14 @@ def reserve(
     )
 
 
-def settle(*, item_id: UUID, now: datetime) -> bool:
+def settle(*, item_id: UUID, now: datetime, gpu_s: float = 0.0) -> bool:
     """Turn the item's reservation into spent quota; False if it was settled or refunded before.
 
+    `gpu_s` is how long the device worked for it, in seconds; it is kept beside the quota.
     Raises: NeverReserved.
     """
-    return _close(item_id, EntryKind.SETTLE, now)
+    gpu_ms = round(min(max(gpu_s, 0.0), LONGEST_GPU_S) * 1000)
+    return _close(item_id, EntryKind.SETTLE, now, gpu_ms=gpu_ms)
 
 
 def refund(*, item_id: UUID, now: datetime) -> bool:
@@ -154,7 +88,7 @@ def refund(*, item_id: UUID, now: datetime) -> bool:
     return _close(item_id, EntryKind.REFUND, now)
 
 
-def _close(item_id: UUID, kind: EntryKind, now: datetime) -> bool:
+def _close(item_id: UUID, kind: EntryKind, now: datetime, *, gpu_ms: int = 0) -> bool:
     with transaction.atomic():
         reserves = Entry.objects.filter(item_id=item_id, kind=EntryKind.RESERVE)
         accounts = list(
@@ -175,6 +109,7 @@ def _close(item_id: UUID, kind: EntryKind, now: datetime) -> bool:
             [(account, [(item_id, amounts[account.id])]) for account in accounts],
             kind=kind,
             now=now,
+            gpu_ms=gpu_ms,
         )
         return True
 
@@ -184,6 +119,7 @@ def _insert(
     *,
     kind: EntryKind,
     now: datetime,
+    gpu_ms: int = 0,
 ) -> None:
     """Insert the entries in one statement, account by account in the order given."""
     Entry.objects.bulk_create(
@@ -195,6 +131,7 @@ def _insert(
             item_id=item_id,
             kind=kind,
             amount=amount,
+            gpu_ms=gpu_ms,
         )
         for account, lines in movements
         for place, (item_id, amount) in enumerate(lines, start=1)
@@ -247,39 +184,5 @@ def _check_room(holder_kind: HolderKind, account: Account | None, asked: int, pe
         reserved=reserved,
         spent=spent,
         asked=asked,
+        period=period,
     )
-
-
-def _check_grant(
-    holder_kind: str, holder_id: UUID, brand_id: UUID | None, period: str, amount: int
-) -> None:
-    if holder_kind not in HolderKind.values:
-        raise InvalidInput(
-            _("A quota is held by a user, a brand or a model."),
-            pointer="/holder_kind",
-            rule="enum",
-        )
-    fits = {
-        HolderKind.USER.value: brand_id is not None,
-        HolderKind.BRAND.value: brand_id == holder_id,
-        HolderKind.MODEL.value: brand_id is None,
-    }
-    if not fits[holder_kind]:
-        raise InvalidInput(
-            _(
-                "A user's quota is for one brand, a brand's quota names the brand itself, "
-                "and a model's quota names no brand."
-            ),
-            pointer="/brand_id",
-            rule="holder",
-        )
-    if not is_period(period):
-        raise InvalidInput(
-            _("A period is a month, written like 2026-11."), pointer="/period", rule="pattern"
-        )
-    if not 1 <= amount <= LARGEST_GRANT:
-        raise InvalidInput(
-            _("A grant is a whole number from 1 to %(largest)d.") % {"largest": LARGEST_GRANT},
-            pointer="/amount",
-            rule="range",
-        )
