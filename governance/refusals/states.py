@@ -1,7 +1,13 @@
-"""The words of a refusal: at which stage something was stopped."""
+"""The words of a refusal and of its appeal: where it was stopped, who may lift it, and how."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+from governance.kernel.lifecycle import Lifecycle
+from governance.kernel.roles import Role
 
 
 class Stage(TextChoices):
@@ -12,3 +18,39 @@ class Stage(TextChoices):
     GATE = "gate", _("the publish gate")
     QUOTA = "quota", _("the quota")
     LICENCE = "licence", _("the licence")
+
+
+# A judgement can be wrong, so a person may override it; a quota, a licence and the gate are no
+# judgements: nobody overrides them.
+OVERRIDABLE_BY: Mapping[str, Role] = MappingProxyType(
+    {
+        Stage.PROMPT.value: Role.COMPLIANCE_REVIEWER,
+        Stage.IMAGE.value: Role.COMPLIANCE_REVIEWER,
+    }
+)
+
+
+class AppealState(TextChoices):
+    """Where an appeal stands; what is upheld is the refusal."""
+
+    OPEN = "open", _("open")
+    UPHELD = "upheld", _("upheld")
+    OVERTURNED = "overturned", _("overturned")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+class Ruling(TextChoices):
+    """What the decision says of the refusal; each is also the act on the appeal."""
+
+    UPHOLD = "uphold", _("uphold")
+    OVERTURN = "overturn", _("overturn")
+
+
+APPEAL = Lifecycle(
+    "appeal",
+    {
+        "uphold": {AppealState.OPEN.value: AppealState.UPHELD.value},
+        "overturn": {AppealState.OPEN.value: AppealState.OVERTURNED.value},
+        "withdraw": {AppealState.OPEN.value: AppealState.WITHDRAWN.value},
+    },
+)

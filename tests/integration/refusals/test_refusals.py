@@ -14,9 +14,11 @@ from governance.kernel.ids import uuid7
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.ledger.models import Entry as LedgerEntry
+from governance.policy.permits import NotPermitted
 from governance.refusals import selectors, services
 from governance.refusals.models import Refusal
 from governance.refusals.records import RefusalRecord
+from governance.refusals.services import _record
 from governance.sealing import keys
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +68,7 @@ class TestRecord:
         def broken(**_: object) -> Never:
             raise RuntimeError
 
-        monkeypatch.setattr(services.ledger, "append", broken)
+        monkeypatch.setattr(_record.ledger, "append", broken)
         with pytest.raises(RuntimeError):
             refuse()
         assert not Refusal.objects.exists()
@@ -87,6 +89,26 @@ class TestRecord:
         assert refused.value.pointer == pointer
         assert not Refusal.objects.exists()
         assert not LedgerEntry.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("stage", "role"),
+        [
+            ("prompt", Role.COMPLIANCE_REVIEWER),
+            ("image", Role.COMPLIANCE_REVIEWER),
+            ("gate", None),
+            ("quota", None),
+            ("licence", None),
+        ],
+    )
+    def test_takes_from_the_stage_who_may_override(self, stage: str, role: Role | None) -> None:
+        assert refuse(stage=stage).overridable_by is role
+
+    def test_names_the_person_whose_decision_it_was_and_nobody_for_a_rule(self) -> None:
+        decider, requester = uuid7(), uuid7()
+        by_person = refuse(actor=Actor(decider), requester_id=requester)
+        by_rule = refuse(requester_id=requester)
+        by_process = refuse(actor=SYSTEM, requester_id=requester)
+        assert [r.decided_by for r in (by_person, by_rule, by_process)] == [decider, None, None]
 
     @pytest.mark.parametrize("score", [float("nan"), float("inf")])
     def test_records_a_broken_measurement_as_none(self, score: float) -> None:
@@ -109,6 +131,15 @@ class TestRecord:
         assert selectors.read_detail(requester_of(refusal), refusal.id) == text
         with pytest.raises(NotFound):
             selectors.read_detail(Actor(uuid7()), refusal.id)
+
+    def test_shows_it_unrecorded_to_nobody_but_its_author(self, sealing_key: None) -> None:
+        author, brand_id = uuid7(), uuid7()
+        sealed = services.seal_detail(person_id=author, text="Jane Doe drinking")
+        refusal = refuse(requester_id=author, brand_id=brand_id, detail=sealed)
+        for role in (Role.COMPLIANCE_REVIEWER, Role.AUDITOR):
+            reader = Actor(uuid7(), roles={brand_id: frozenset({role})})
+            with pytest.raises(NotPermitted):
+                selectors.read_detail(reader, refusal.id)
 
     def test_has_no_detail_where_none_was_given(self) -> None:
         author = uuid7()

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from governance.kernel.actors import Actor
+from governance.kernel.actors import Actor, ActorKind
 from governance.kernel.errors import InvalidInput
-from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import bodies
 from governance.ledger import services as ledger
@@ -16,7 +15,7 @@ from governance.ledger.events import Event
 from governance.refusals.models import Refusal
 from governance.refusals.records import RefusalRecord
 from governance.refusals.selectors import DETAIL_PURPOSE, record_of
-from governance.refusals.states import Stage
+from governance.refusals.states import OVERRIDABLE_BY, Stage
 from governance.sealing import services as sealing
 
 LONGEST_REASON = 500
@@ -27,7 +26,7 @@ def seal_detail(*, person_id: UUID, text: str) -> bytes:
     return sealing.seal(person_id=person_id, text=text, purpose=DETAIL_PURPOSE)
 
 
-def record(  # noqa: PLR0913  a refusal is one sentence with many parts
+def record(
     *,
     actor: Actor,
     brand_id: UUID,
@@ -41,13 +40,13 @@ def record(  # noqa: PLR0913  a refusal is one sentence with many parts
     score: float | None = None,
     threshold: float | None = None,
     detail: bytes | None = None,
-    overridable_by: Role = Role.COMPLIANCE_REVIEWER,
 ) -> RefusalRecord:
-    """Record that something was stopped, and why.
+    """Record that something was stopped, and why; the stage says who may override it, if anybody.
 
-    `subject` names what was stopped. `reason` is a plain sentence for the requester that repeats
-    no personal text; that goes, sealed with `seal_detail`, into `detail`. A measurement that is
-    not a number (a broken scorer) is recorded as none: the reason says so.
+    `subject` names what was stopped. A person other than the requester who records it is the one
+    who refused, and so never decides about it again. `reason` is a plain sentence for the
+    requester that repeats no personal text; that goes, sealed with `seal_detail`, into `detail`.
+    A measurement that is not a number (a broken scorer) is recorded as none: the reason says so.
     Raises: InvalidInput.
     """
     _check(stage=stage, category=category, reason=reason, scorer=scorer, score=score)
@@ -66,7 +65,8 @@ def record(  # noqa: PLR0913  a refusal is one sentence with many parts
             requester_id=requester_id,
             subject_kind=subject.kind,
             subject_id=subject.id,
-            overridable_by=overridable_by,
+            overridable_by=OVERRIDABLE_BY.get(stage, ""),
+            decided_by=_decider(actor, requester_id),
         )
         row.save(force_insert=True)
         ledger.append(
@@ -79,6 +79,12 @@ def record(  # noqa: PLR0913  a refusal is one sentence with many parts
     return record_of(row)
 
 
+def _decider(actor: Actor, requester_id: UUID) -> UUID | None:
+    """Return the person whose decision a refusal is; a rule's has none."""
+    is_decision = actor.kind is ActorKind.PERSON and actor.id != requester_id
+    return actor.id if is_decision else None
+
+
 def _facts(row: Refusal, subject: SubjectRef) -> dict[str, object]:
     facts: dict[str, object] = {
         "stage": row.stage,
@@ -87,8 +93,11 @@ def _facts(row: Refusal, subject: SubjectRef) -> dict[str, object]:
         "requester_id": str(row.requester_id),
         "refused_kind": subject.kind,
         "refused_id": str(subject.id),
-        "overridable_by": row.overridable_by,
     }
+    if row.overridable_by:
+        facts["overridable_by"] = row.overridable_by
+    if row.decided_by is not None:
+        facts["decided_by"] = str(row.decided_by)
     if subject.sha256 is not None:
         facts["refused_sha256"] = subject.sha256
     if row.scorer:
