@@ -93,3 +93,13 @@ GUARDS = (
         lock="'release:' || NEW.release_id",
     ),
 )
+
+# The publisher alone releases; people take back over web.
+WRITERS = {
+    "release_release": frozenset({"publisher"}),
+    "release_passport": frozenset({"publisher"}),
+    "release_withdrawal": frozenset({"reviewer"}),
+    # Filled by the trigger on approvals.
+    "release_due": frozenset({"reviewer"}),
+}
+CHANGERS = {"release_due": frozenset({"publisher", "sequencer"})}

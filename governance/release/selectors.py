@@ -15,6 +15,8 @@ from governance.release.records import ReleaseRecord, WithdrawalRecord
 from governance.sealing import services as sealing
 
 MAX_PAGE = 200
+# How many ids one query asks for.
+_BATCH = 500
 REASON_PURPOSE = "release.withdrawal.reason"
 
 
@@ -85,6 +87,21 @@ def find_withdrawals(actor: Actor, release_ids: Iterable[UUID]) -> dict[UUID, Wi
 def is_withdrawn(release_id: UUID) -> bool:
     """Tell whether a release goes out no more."""
     return Withdrawal.objects.filter(release_id=release_id).exists()
+
+
+def withdrawn_among(release_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of the releases that go out no more."""
+    rows = Withdrawal.objects.filter(release_id__in=list(release_ids))
+    return frozenset(rows.values_list("release_id", flat=True))
+
+
+def released_among(approval_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of the approvals that were released, withdrawn or not; for our processes."""
+    ids, found = list(approval_ids), set[UUID]()
+    for start in range(0, len(ids), _BATCH):
+        released = Release.objects.filter(approval_id__in=ids[start : start + _BATCH])
+        found.update(released.values_list("approval_id", flat=True))
+    return frozenset(found)
 
 
 def has_due() -> bool:

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -15,13 +16,14 @@ from governance.kernel.subjects import SubjectRef
 from governance.ledger import selectors as ledger_reads
 from governance.ledger import services as ledger
 from governance.ledger.events import Event
-from governance.policy import permits
+from governance.policy import freshness, permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
 from governance.release import selectors
 from governance.release.models import Due, Passport, Release, Withdrawal
 from governance.release.records import ReleaseRecord
 from governance.review import selectors as review
+from governance.review import services as review_services
 from governance.review.records import ApprovalRecord
 from governance.review.states import CaseState
 from governance.sealing import services as sealing
@@ -130,6 +132,44 @@ def hint_due(*, now: datetime, again_after: timedelta, limit: int) -> list[UUID]
     return [case_id for _approval_id, case_id in there]
 
 
+def void_pinning(*, actor: Actor, name: str, value: str, reason: str, now: datetime) -> int:
+    """Void the reviews that rest on a pinned version, in every brand, and count them.
+
+    That is each open case, and each approved image that is not released yet; what is released
+    stays, and is recalled where that is wanted. `name` and `value` are those of the case's pin,
+    such as "template_version_id". `actor` needs the right to void in each of the brands. A case
+    that was closed or released in the same moment stays as it is.
+    Raises: what `void_case` raises; then none is voided.
+    """
+    resting = review.cases_pinning(name, value)
+    released = selectors.released_among(
+        case.approval_id for case in resting if case.approval_id is not None
+    )
+    doomed = [
+        case.id
+        for case in resting
+        if case.state == CaseState.OPEN
+        or (case.subject_kind == ASSET and case.approval_id not in released)
+    ]
+    with transaction.atomic():
+        return sum(_void(actor, case_id, reason, now) for case_id in doomed)
+
+
+def _void(actor: Actor, case_id: UUID, reason: str, now: datetime) -> bool:
+    """Void a case unless somebody was faster: closed it, or released what it approved."""
+    try:
+        with transaction.atomic():
+            review_services.void_case(actor=actor, case_id=case_id, reason=reason, now=now)
+    except IllegalTransition:
+        return False
+    except IntegrityError:
+        approval_id = review.get_case(actor, case_id).approval_id
+        if approval_id is None or selectors.find_release(approval_id=approval_id) is None:
+            raise
+        return False
+    return True
+
+
 def put_off(*, approval_id: UUID, until: datetime) -> None:
     """Let the release of an approval rest: it is not hinted again before `until`."""
     Due.objects.filter(approval_id=approval_id).update(hinted_at=until)
@@ -138,7 +178,9 @@ def put_off(*, approval_id: UUID, until: datetime) -> None:
 def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> ReleaseRecord:
     """Take a release back: nothing of it is published from now on.
 
-    Raises: NotFound, NotPermitted, InvalidInput without a reason, AlreadyWithdrawn.
+    It is for good, so like a decision it needs a recent proof of who the actor is.
+    Raises: NotFound, NotPermitted, InvalidInput without a reason, AlreadyWithdrawn,
+    ReauthenticationNeeded.
     """
     if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
         raise InvalidInput(
@@ -155,6 +197,7 @@ def withdraw(*, actor: Actor, release_id: UUID, reason: str, now: datetime) -> R
             raise AlreadyWithdrawn(
                 _("This release is withdrawn already."), release_id=str(release_id)
             )
+        freshness.require_fresh(actor, now=now, within_s=settings.REAUTHENTICATE_AFTER_S)
         sealed = sealing.seal(person_id=actor.id, text=reason, purpose=selectors.REASON_PURPOSE)
         Withdrawal.objects.create(
             release_id=release_id, actor_id=actor.id, reason=sealed, created_at=now

@@ -31,7 +31,9 @@ class Place:
 
     def tamper(self, key: str, data: bytes) -> None:
         if self.client is None:
-            (Path(self.config["path"]) / key).write_bytes(data)
+            path = Path(self.config["path"]) / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
         else:
             self.client.put_object(
                 Bucket=self.config["bucket"], Key=f"{self.config['prefix']}/{key}", Body=data
@@ -42,6 +44,25 @@ class Place:
             return (Path(self.config["path"]) / key).read_bytes()
         answer = self.client.get_object(
             Bucket=self.config["bucket"], Key=f"{self.config['prefix']}/{key}"
+        )
+        with answer["Body"] as body:
+            return bytes(body.read())
+
+    def with_quarantine(self) -> "Place":
+        """Return the same place with somewhere to put what nobody authorised."""
+        if self.client is None:
+            ward = Path(f"{self.config['path']}.quarantine")
+            ward.mkdir(exist_ok=True)
+            return replace(self, config={**self.config, "quarantine": str(ward)})
+        ward_prefix = f"quarantine/{self.config['prefix']}"
+        return replace(self, config={**self.config, "quarantine": ward_prefix})
+
+    def quarantined(self, name: str) -> bytes:
+        """Read what was put there."""
+        if self.client is None:
+            return (Path(self.config["quarantine"]) / name).read_bytes()
+        answer = self.client.get_object(
+            Bucket=self.config["bucket"], Key=f"{self.config['quarantine']}/{name}"
         )
         with answer["Body"] as body:
             return bytes(body.read())

@@ -1,9 +1,13 @@
 """What every destination must do, shown on each kind, and on a real S3 where there is one."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
+from imprimatur.publishing.destinations import folder
+from imprimatur.publishing.destinations.folder import FolderDestination
 from imprimatur.publishing.destinations.protocol import (
     Delivered,
     DeliveryCorrupt,
@@ -11,7 +15,10 @@ from imprimatur.publishing.destinations.protocol import (
     Destination,
     DestinationConflict,
     DestinationRefused,
+    Removed,
+    Stored,
 )
+from imprimatur.publishing.destinations.s3 import S3Destination
 
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import InvalidInput
@@ -118,21 +125,143 @@ class TestVerify:
 class TestRemove:
     def test_takes_the_bytes_away(self, destination: Destination) -> None:
         put(destination)
-        destination.remove(KEY)
+        assert destination.remove(KEY, sha256_hex(IMAGE)) is Removed.REMOVED
         with pytest.raises(DeliveryMissing):
             destination.verify(KEY, sha256_hex(IMAGE))
 
-    def test_succeeds_when_nothing_is_there(self, destination: Destination) -> None:
-        destination.remove(KEY)
+    def test_says_when_nothing_was_there(self, destination: Destination) -> None:
+        sha256 = sha256_hex(IMAGE)
+        assert destination.remove(KEY, sha256) is Removed.WAS_GONE
         put(destination)
-        destination.remove(KEY)
-        destination.remove(KEY)
+        assert destination.remove(KEY, sha256) is Removed.REMOVED
+        assert destination.remove(KEY, sha256) is Removed.WAS_GONE
+
+    def test_leaves_other_bytes_as_they_are(self, place: Place, destination: Destination) -> None:
+        put(destination, OTHER_IMAGE)
+        found = destination.remove(KEY, sha256_hex(IMAGE))
+        assert found is Removed.REPLACED_BY_OTHER_BYTES
+        assert place.stored(KEY) == OTHER_IMAGE
 
     def test_frees_the_key(self, place: Place, destination: Destination) -> None:
         put(destination)
-        destination.remove(KEY)
+        destination.remove(KEY, sha256_hex(IMAGE))
         put(destination, OTHER_IMAGE)
         assert place.stored(KEY) == OTHER_IMAGE
+
+    def test_does_not_say_removed_of_what_is_still_handed_out(
+        self, destination: Destination, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(destination)
+        unable = "_unlink" if isinstance(destination, FolderDestination) else "_delete"
+        owner = folder if unable == "_unlink" else type(destination)
+        monkeypatch.setattr(owner, unable, lambda *_: None)
+        with pytest.raises(DestinationRefused):
+            destination.remove(KEY, sha256_hex(IMAGE))
+
+
+class TestList:
+    def keys(self, destination: Destination) -> list[str]:
+        return [stored.key for stored in destination.list("campaign")]
+
+    def test_is_empty_where_nothing_was_delivered(self, destination: Destination) -> None:
+        assert self.keys(destination) == []
+
+    def test_names_what_was_delivered_as_its_receipt_does(self, destination: Destination) -> None:
+        delivered = put(destination)
+        (stored,) = destination.list("campaign")
+        assert stored == Stored(KEY, delivered.size_bytes, delivered.etag)
+
+    def test_goes_in_the_byte_order_of_the_keys(self, destination: Destination) -> None:
+        names = ["a.png", "a/b.png", "a-b.png", "a0.png", "B.png", "a/B/c.png", "b/a.png"]
+        for name in names:
+            put(destination, key=f"campaign/{name}")
+        assert self.keys(destination) == sorted(f"campaign/{name}" for name in names)
+
+    def test_stays_below_the_folder(self, destination: Destination) -> None:
+        put(destination)
+        put(destination, key="campaigns/image.png")
+        put(destination, key="other/image.png")
+        assert self.keys(destination) == [KEY]
+
+    def test_comes_in_pages(
+        self, place: Place, destination: Destination, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if isinstance(destination, S3Destination):
+            ask = destination._client.list_objects_v2
+            monkeypatch.setattr(
+                destination._client, "list_objects_v2", lambda **named: ask(MaxKeys=2, **named)
+            )
+        keys = [f"campaign/{number}.png" for number in range(5)]
+        for key in keys:
+            put(destination, key=key)
+        assert self.keys(destination) == keys
+
+    def test_sees_bytes_that_were_changed(self, place: Place, destination: Destination) -> None:
+        delivered = put(destination)
+        place.tamper(KEY, OTHER_IMAGE)
+        (stored,) = destination.list("campaign")
+        assert stored.etag != delivered.etag
+
+
+class TestQuarantine:
+    def test_moves_whatever_is_there_out_of_what_is_published(
+        self, place: Place, destination: Destination
+    ) -> None:
+        put(destination)
+        ward = place.with_quarantine().connect()
+        assert ward.quarantine(KEY, "finding-1").endswith("/finding-1")
+        assert list(destination.list("campaign")) == []
+        assert place.with_quarantine().quarantined("finding-1") == IMAGE
+
+    def test_takes_a_name_that_we_would_not_give(
+        self, place: Place, destination: Destination
+    ) -> None:
+        put(destination)
+        key = "campaign/My Photo (1).png"
+        place.tamper(key, OTHER_IMAGE)
+        assert place.with_quarantine().connect().quarantine(key, "finding-1")
+        assert [stored.key for stored in destination.list("campaign")] == [KEY]
+
+    def test_is_nowhere_unless_the_destination_was_given_one(
+        self, place: Place, destination: Destination
+    ) -> None:
+        put(destination)
+        assert destination.quarantine(KEY, "finding-1") == ""
+        assert place.stored(KEY) == IMAGE
+
+    def test_says_when_nothing_is_there(self, place: Place) -> None:
+        with pytest.raises(DeliveryMissing):
+            place.with_quarantine().connect().quarantine(KEY, "finding-1")
+
+    def test_refuses_a_key_that_leads_out(self, place: Place) -> None:
+        with pytest.raises(InvalidInput):
+            place.with_quarantine().connect().quarantine("campaign/../../etc", "finding-1")
+
+
+class TestABucketWithVersions:
+    @pytest.fixture(params=["moto", pytest.param("real_s3", marks=pytest.mark.s3)])
+    def place(self, request: pytest.FixtureRequest) -> Iterator[Place]:
+        kept: Place = request.getfixturevalue(f"{request.param}_place")
+        bucket = f"versions-{uuid4()}"
+        kept.client.create_bucket(Bucket=bucket)
+        kept.client.put_bucket_versioning(
+            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+        yield Place("s3", {**kept.config, "bucket": bucket}, kept.credential, kept.client)
+        listed = kept.client.list_object_versions(Bucket=bucket)
+        for item in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+            kept.client.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
+        kept.client.delete_bucket(Bucket=bucket)
+
+    def test_hands_a_removed_image_out_no_more(
+        self, place: Place, destination: Destination
+    ) -> None:
+        put(destination)
+        assert destination.remove(KEY, sha256_hex(IMAGE)) is Removed.REMOVED
+        assert list(destination.list("campaign")) == []
+        assert destination.remove(KEY, sha256_hex(IMAGE)) is Removed.WAS_GONE
+        put(destination)
+        destination.verify(KEY, sha256_hex(IMAGE))
 
 
 class TestS3Object:
@@ -180,7 +309,11 @@ class TestRealS3:
         with pytest.raises(DestinationRefused) as refusal:
             put(destination)
         assert refusal.value.facts["reason"] == "SignatureDoesNotMatch"
-        for act in (lambda: destination.verify(KEY, "0" * 64), lambda: destination.remove(KEY)):
+        for act in (
+            lambda: destination.verify(KEY, "0" * 64),
+            lambda: destination.remove(KEY, "0" * 64),
+            lambda: list(destination.list("campaign")),
+        ):
             with pytest.raises(DestinationRefused):
                 act()
 

@@ -21,10 +21,11 @@ from django.db.models.functions import Now
 from imprimatur.config import processes
 from imprimatur.config.broker import folder_options
 from imprimatur.publishing import credentials, services
+from imprimatur.publishing.destinations import folder
 from imprimatur.publishing.destinations.folder import FolderDestination
-from imprimatur.publishing.models import Publication, Receipt
+from imprimatur.publishing.models import Finding, Publication, Quarantine, Receipt, Removal
 from imprimatur.publishing.selectors import PublicationRecord
-from imprimatur.publishing.services import _deliver, _release
+from imprimatur.publishing.services import _deliver, _leases, _places, _recall, _reconcile, _release
 from kombu import Connection
 
 from generation.assets import blobs
@@ -34,7 +35,7 @@ from governance.ledger import services as ledger
 from governance.ledger.models import Entry
 from governance.marking import marks
 from governance.passport import document
-from governance.release.models import Passport, Release
+from governance.release.models import Passport, Release, Withdrawal
 from governance.tables.records import wait_for_others
 from tests import databases
 from tests.factories import publishing as make
@@ -88,16 +89,43 @@ def steps(*points: tuple[Any, str]) -> list[Step]:
 
 
 DELIVERY = steps(
-    (_deliver, "_lease"),
+    (_leases, "to_deliver"),
     (_deliver, "_connect"),
     (blobs, "get"),
     (FolderDestination, "put"),
     (FolderDestination, "verify"),
-    (_deliver, "_fence"),
+    (_leases, "fence"),
     (_deliver.Receipt.objects, "create"),
     (_deliver, "move"),
     (ledger, "append"),
     (_deliver, "_record"),
+)
+RECALL = steps(
+    (_leases, "to_unpublish"),
+    (_places, "connect"),
+    (FolderDestination, "remove"),
+    (folder, "_unlink"),
+    (_leases, "fence"),
+    (_recall.Removal.objects, "create"),
+    (_recall, "move"),
+    (ledger, "append"),
+    (_recall, "_record"),
+)
+WITHDRAWAL = steps(
+    (_recall.release_services, "withdraw"),
+    (_recall, "begin_recall"),
+    (_recall, "move"),
+    (ledger, "append"),
+    (_recall, "_hint"),
+)
+LOOK_ROUND = steps(
+    (_places, "connect"),
+    (FolderDestination, "list"),
+    (_reconcile, "_record"),
+    (Finding.objects, "create"),
+    (FolderDestination, "quarantine"),
+    (Quarantine.objects, "create"),
+    (ledger, "append"),
 )
 RELEASE = steps(
     (_release, "_approval_of"),
@@ -116,7 +144,7 @@ RELEASE = steps(
 
 def let_time_pass(publication: PublicationRecord) -> None:
     """Let the lease of whoever is gone run out."""
-    Publication.objects.filter(pk=publication.id, state="delivering").update(
+    Publication.objects.filter(pk=publication.id, lease_until__isnull=False).update(
         lease_until=Now() - timedelta(seconds=1)
     )
 
@@ -174,12 +202,110 @@ class TestAPublisherThatIsKilledWhileItDelivers:
         monkeypatch.setattr(FolderDestination, "verify", verify_after_a_long_sleep)
         monkeypatch.setattr(Receipt.objects, "create", try_to_create)
         monkeypatch.setattr(
-            _deliver, "_fence", lambda lease: Publication.objects.get(pk=lease.publication.pk)
+            _leases, "fence", lambda lease: Publication.objects.get(pk=lease.publication.pk)
         )
         assert not services.deliver(publication_id=ordered.id, now=NOW)
         assert tried == [ordered.id, ordered.id]
         assert (Receipt.objects.count(), delivered()) == (1, 1)
         assert current(ordered).state == "published"
+
+
+def withdraw(press: Press, publication: PublicationRecord) -> None:
+    services.withdraw(
+        actor=press.team.manager, release_id=publication.release_id, reason="Wrong.", now=NOW
+    )
+
+
+class TestAPublisherThatIsKilledWhileItTakesAway:
+    @pytest.mark.parametrize("step", RECALL, ids=str)
+    def test_converges_on_nothing_and_one_proof(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch, step: Step
+    ) -> None:
+        ordered = press.ordered()
+        services.deliver(publication_id=ordered.id, now=NOW)
+        withdraw(press, ordered)
+        disarm = step.kills(monkeypatch)
+        with pytest.raises(Killed):
+            services.unpublish(publication_id=ordered.id, now=NOW)
+        disarm()
+        assert (current(ordered).state == "recalled") == (Removal.objects.count() == 1)
+        assert current(ordered).state in {"recalling", "recalled"}
+        let_time_pass(ordered)
+        services.unpublish(publication_id=ordered.id, now=NOW)
+        assert current(ordered).state == "recalled"
+        assert [path for path in (press.place / "folder").rglob("*") if path.is_file()] == []
+        assert Removal.objects.count() == 1
+        assert Entry.objects.filter(event="publishing.publication.recalled").count() == 1
+
+    def test_is_stopped_by_the_guard_when_it_only_slept_and_the_fence_is_off(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The negative control: without its fence a late publisher tries for a second proof."""
+        ordered = press.ordered()
+        services.deliver(publication_id=ordered.id, now=NOW)
+        withdraw(press, ordered)
+        remove, create, tried = FolderDestination.remove, Removal.objects.create, []
+
+        def remove_after_a_long_sleep(*args: Any) -> Any:
+            monkeypatch.setattr(FolderDestination, "remove", remove)
+            let_time_pass(ordered)
+            services.unpublish(publication_id=ordered.id, now=NOW)
+            return remove(*args)
+
+        def try_to_create(**values: Any) -> Removal:
+            tried.append(values["publication"].id)
+            return create(**values)
+
+        monkeypatch.setattr(FolderDestination, "remove", remove_after_a_long_sleep)
+        monkeypatch.setattr(Removal.objects, "create", try_to_create)
+        monkeypatch.setattr(
+            _leases, "fence", lambda lease: Publication.objects.get(pk=lease.publication.pk)
+        )
+        assert not services.unpublish(publication_id=ordered.id, now=NOW)
+        assert tried == [ordered.id, ordered.id]
+        assert (Removal.objects.count(), current(ordered).state) == (1, "recalled")
+
+
+class TestAWithdrawalThatIsKilled:
+    @pytest.mark.parametrize("step", WITHDRAWAL, ids=str)
+    def test_is_whole_or_did_not_happen(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch, step: Step
+    ) -> None:
+        ordered = press.ordered()
+        services.deliver(publication_id=ordered.id, now=NOW)
+        disarm = step.kills(monkeypatch)
+        with pytest.raises(Killed):
+            withdraw(press, ordered)
+        disarm()
+        assert Withdrawal.objects.count() == 0
+        assert current(ordered).state == "published"
+        withdraw(press, ordered)
+        assert current(ordered).state == "recalling"
+
+
+class TestAPublisherThatIsKilledWhileItLooksRound:
+    @pytest.mark.parametrize("step", LOOK_ROUND, ids=str)
+    def test_loses_no_finding_and_tells_of_it_once(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch, step: Step
+    ) -> None:
+        ward = press.place / "quarantine"
+        ward.mkdir()
+        place = press.destination(
+            config={"path": str(press.place / "folder"), "quarantine": str(ward)}
+        )
+        stray = press.place / "folder" / str(press.brand_id) / "stray.png"
+        stray.parent.mkdir(parents=True)
+        stray.write_bytes(b"not ours")
+        disarm = step.kills(monkeypatch)
+        with pytest.raises(Killed):
+            services.reconcile(destination_id=place.id, now=NOW)
+        disarm()
+        assert stray.exists() or Finding.objects.exists(), "moved, and nobody knows"
+        services.reconcile(destination_id=place.id, now=NOW)
+        assert not stray.exists()
+        finding = Finding.objects.get()
+        assert (ward / str(finding.id)).read_bytes() == b"not ours"
+        assert Quarantine.objects.count() <= 1
 
 
 class TestAPublisherThatIsKilledWhileItReleases:

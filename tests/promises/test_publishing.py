@@ -52,6 +52,7 @@ class Scene:
     other_brand_id: UUID = field(init=False)
     release: ReleaseRecord = field(init=False)
     withdrawn: ReleaseRecord = field(init=False)
+    conditional: ReleaseRecord = field(init=False)
     open: DestinationRecord = field(init=False)
     spare: DestinationRecord = field(init=False)
     proposed: DestinationRecord = field(init=False)
@@ -76,6 +77,9 @@ class Scene:
             make.released(self.team, make.open_case(self.team), self.folder / "relay")
             for _ in range(2)
         )
+        unconfirmed = make.open_case(self.team)
+        make.decide(unconfirmed, self.team.brand_reviewer, "approve_with_changes")
+        self.conditional = make.released(self.team, unconfirmed, self.folder / "relay")
         self.open, self.spare = self.destination("open"), self.destination("spare")
         self.proposed = self.propose("proposed")
         self.retired = self.destination("retired")
@@ -260,6 +264,15 @@ PUBLICATIONS = (
         IS_THERE,
     ),
     Attack(
+        "publish before the changes around it are confirmed",
+        ["publishing_changes_made"],
+        publish(
+            release_id=lambda s: s.conditional.id,
+            marked_sha256=lambda s: s.conditional.marked_sha256,
+        ),
+        IS_THERE,
+    ),
+    Attack(
         "publish what was withdrawn",
         ["publishing_not_withdrawn"],
         publish(
@@ -275,7 +288,7 @@ PUBLICATIONS = (
             publish(state=lambda _, state=state: state),
             IS_THERE,
         )
-        for state in ("delivering", "published", "failed")
+        for state in ("delivering", "published", "failed", "recalling", "recalled")
     ),
     Attack(
         "attempt a delivery twice under one number",

@@ -17,6 +17,13 @@ class NotReleased(DomainError):
     status = 409
 
 
+class ChangesOpen(DomainError):
+    """The image was approved with changes around it, and nobody confirmed that they are made."""
+
+    code = "changes_open"
+    status = 409
+
+
 class Withdrawn(DomainError):
     """The release was withdrawn: nothing of it goes out again."""
 

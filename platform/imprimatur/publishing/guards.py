@@ -13,6 +13,25 @@ _OTHER_BRAND = (
     "NOT EXISTS (SELECT 1 FROM release_release r JOIN review_subject s ON s.id = r.subject_id "
     "WHERE r.id = NEW.release_id AND s.brand_id = NEW.brand_id)"
 )
+_CHANGES_OPEN = (
+    "EXISTS (SELECT 1 FROM release_release r JOIN review_approval a ON a.id = r.approval_id "
+    "JOIN review_decision d ON d.case_id = a.case_id WHERE r.id = NEW.release_id "
+    "AND d.verdict = 'approve_with_changes' AND NOT EXISTS (SELECT 1 FROM review_conditionmet m "
+    "WHERE m.decision_id = d.id))"
+)
+_GOES_OUT = "NEW.state IN ('delivering', 'published') AND NEW.state <> OLD.state"
+_REMOVAL = (
+    "NOT EXISTS (SELECT 1 FROM publishing_removal r WHERE r.publication_id = NEW.id "
+    "AND r.sha256 = NEW.marked_sha256)"
+)
+_NOT_RECALLING = (
+    "NOT EXISTS (SELECT 1 FROM publishing_publication p WHERE p.id = NEW.publication_id "
+    "AND p.marked_sha256 = NEW.sha256 AND p.state = 'recalling')"
+)
+_ELSEWHERE = (
+    "NOT EXISTS (SELECT 1 FROM publishing_destination d WHERE d.id = NEW.destination_id "
+    "AND d.brand_id = NEW.brand_id)"
+)
 _RECEIPT = (
     "NOT EXISTS (SELECT 1 FROM publishing_receipt r WHERE r.publication_id = NEW.id "
     "AND r.sha256 = NEW.marked_sha256)"
@@ -103,11 +122,31 @@ GUARDS = (
         "publishing_not_withdrawn_later",
         "publishing_publication",
         event="UPDATE",
-        condition=(
-            f"NEW.state IN ('delivering', 'published') AND NEW.state <> OLD.state AND {_WITHDRAWN}"
-        ),
+        condition=f"{_GOES_OUT} AND {_WITHDRAWN}",
         message="a withdrawn release is not delivered",
-        lock=_RELEASE_LOCK,
+        # Only then: whoever holds the row for another reason must not wait for a withdrawal.
+        lock=f"CASE WHEN {_GOES_OUT} THEN {_RELEASE_LOCK} END",
+    ),
+    guards.refuse_when(
+        "publishing_recalled_when_withdrawn",
+        "publishing_publication",
+        event="UPDATE",
+        condition=f"NEW.state = 'recalling' AND OLD.state <> 'recalling' AND NOT {_WITHDRAWN}",
+        message="only a withdrawn release is recalled",
+    ),
+    guards.refuse_when(
+        "publishing_has_removal",
+        "publishing_publication",
+        event="UPDATE",
+        condition=f"NEW.state = 'recalled' AND OLD.state <> 'recalled' AND {_REMOVAL}",
+        message="a recall is over only with the proof that the bytes are gone",
+    ),
+    guards.refuse_when(
+        "publishing_changes_made",
+        "publishing_publication",
+        event="INSERT",
+        condition=_CHANGES_OPEN,
+        message="what an approval asked to be changed is confirmed before anything is published",
     ),
     guards.refuse_when(
         "publishing_destination_approved",
@@ -156,4 +195,60 @@ GUARDS = (
         condition=_OTHER_BYTES,
         message="a receipt is for the bytes of a publication that is being delivered",
     ),
+    guards.append_only("publishing_removal"),
+    guards.once(
+        "publishing_removal_once",
+        "publishing_removal",
+        ("publication_id",),
+        "a publication is removed once",
+    ),
+    guards.refuse_when(
+        "publishing_removal_same_bytes",
+        "publishing_removal",
+        event="INSERT",
+        condition=_NOT_RECALLING,
+        message="a removal is of the bytes of a publication that is being recalled",
+    ),
+    guards.append_only("publishing_finding"),
+    guards.refuse_when(
+        "publishing_finding_same_brand",
+        "publishing_finding",
+        event="INSERT",
+        condition=_ELSEWHERE,
+        message="a finding belongs to the brand of its destination",
+    ),
+    guards.append_only("publishing_quarantine"),
+    guards.once(
+        "publishing_quarantine_once",
+        "publishing_quarantine",
+        ("finding_id",),
+        "an object is put into quarantine once",
+    ),
+    guards.append_only("publishing_closure"),
+    guards.once(
+        "publishing_closure_once",
+        "publishing_closure",
+        ("finding_id",),
+        "a finding is closed once",
+    ),
 )
+
+# People name destinations, ask for publications and begin recalls over web; the publisher makes
+# them and says what it found, and the relay notes when it hinted.
+WRITERS = {
+    "publishing_destination": frozenset({"reviewer"}),
+    "publishing_publication": frozenset({"reviewer"}),
+    "publishing_receipt": frozenset({"publisher"}),
+    "publishing_removal": frozenset({"publisher"}),
+    "publishing_finding": frozenset({"publisher"}),
+    "publishing_quarantine": frozenset({"publisher"}),
+    "publishing_closure": frozenset({"reviewer"}),
+}
+CHANGERS = {
+    "publishing_publication": frozenset({"publisher"}),
+    "publishing_publication.state": frozenset({"reviewer"}),
+    "publishing_publication.tries": frozenset({"reviewer"}),
+    "publishing_publication.failure": frozenset({"reviewer"}),
+    "publishing_publication.lease_until": frozenset({"reviewer"}),
+    "publishing_publication.hinted_at": frozenset({"reviewer", "sequencer"}),
+}

@@ -1,4 +1,4 @@
-"""Where the publisher starts: a hint names a case or a publication, and the gate decides."""
+"""Where the publisher starts: a hint names what to look at, and the gate decides."""
 
 from uuid import UUID
 
@@ -30,3 +30,26 @@ def deliver(*, publication_id: str, **_later: object) -> None:
     from imprimatur.publishing import services
 
     services.deliver(publication_id=UUID(publication_id), now=now())
+
+
+@shared_task(name="publishing.unpublish")
+def unpublish(*, publication_id: str, **_later: object) -> None:
+    """Take a copy of a withdrawn release away, if it still waits for that."""
+    from governance.kernel.clock import now
+    from imprimatur.publishing import services
+
+    services.unpublish(publication_id=UUID(publication_id), now=now())
+
+
+@shared_task(name="publishing.reconcile")
+def reconcile(*, destination_id: str, **_later: object) -> None:
+    """Look round a destination for what no record explains."""
+    from governance.kernel.clock import now
+    from imprimatur.publishing import services
+
+    try:
+        services.reconcile(destination_id=UUID(destination_id), now=now())
+    except DomainError as error:
+        log.error(  # noqa: TRY400  the next round looks again
+            "Unable to look round a destination", destination_id=destination_id, code=error.code
+        )

@@ -47,13 +47,30 @@ def outcomes() -> list[str]:
     return [event.rsplit(".", 1)[1] for event in rows.values_list("event", flat=True)]
 
 
+def unpublish(publication: PublicationRecord) -> bool:
+    return services.unpublish(publication_id=publication.id, now=NOW)
+
+
 def withdraw(press: Press, publication: PublicationRecord) -> None:
-    release_services.withdraw(
+    services.withdraw(
         actor=press.team.manager,
         release_id=publication.release_id,
         reason="A wrong product.",
         now=NOW,
     )
+
+
+def withdraw_while_it_is_verified(
+    press: Press, publication: PublicationRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = WAYS_OUT.verify
+
+    def verify_while_it_is_withdrawn(*args: Any) -> None:
+        verify(*args)
+        monkeypatch.setattr(WAYS_OUT, "verify", verify)
+        withdraw(press, publication)
+
+    monkeypatch.setattr(WAYS_OUT, "verify", verify_while_it_is_withdrawn)
 
 
 class TestDeliver:
@@ -326,18 +343,36 @@ class TestAWithdrawnRelease:
     def test_is_taken_away_when_the_withdrawal_comes_while_it_is_sent(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        ordered = press.ordered()
+        withdraw_while_it_is_verified(press, ordered, monkeypatch)
+        assert not deliver(ordered)
+        assert current(ordered).state == "recalling"
+        assert files(press) == []
+        assert Receipt.objects.count() == 0
+        assert unpublish(ordered)
+        assert current(ordered).state == "recalled"
+        assert outcomes() == ["requested", "recall_begun", "recalled"]
+
+    def test_is_taken_away_as_well_when_the_withdrawal_was_written_past_us(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only the row of the withdrawal is there, and nobody moved the publication."""
         ordered, verify = press.ordered(), WAYS_OUT.verify
 
         def verify_while_it_is_withdrawn(*args: Any) -> None:
             verify(*args)
-            withdraw(press, ordered)
+            monkeypatch.setattr(WAYS_OUT, "verify", verify)
+            release_services.withdraw(
+                actor=press.team.manager,
+                release_id=ordered.release_id,
+                reason="A wrong product.",
+                now=NOW,
+            )
 
         monkeypatch.setattr(WAYS_OUT, "verify", verify_while_it_is_withdrawn)
         assert not deliver(ordered)
-        assert current(ordered).state == "failed"
-        assert current(ordered).failure.endswith("it was taken away.")
-        assert files(press) == []
-        assert Receipt.objects.count() == 0
+        assert (current(ordered).state, files(press)) == ("recalling", [])
+        assert unpublish(ordered)
 
     def test_is_taken_away_after_a_publisher_that_was_killed_had_sent_it(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
@@ -353,32 +388,43 @@ class TestAWithdrawnRelease:
         assert len(files(press)) == 1
         monkeypatch.setattr(WAYS_OUT, "verify", verify)
         withdraw(press, ordered)
+        assert not unpublish(ordered), "the lease of whoever may still be sending it holds"
         let_time_pass(ordered)
         assert not deliver(ordered)
-        assert current(ordered).state == "failed"
-        assert files(press) == []
+        assert unpublish(ordered)
+        assert (current(ordered).state, files(press)) == ("recalled", [])
 
-    def test_is_asked_for_again_when_the_destination_does_not_let_it_be_taken_away(
+    def test_is_taken_away_by_a_publisher_that_slept_through_the_whole_recall(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ordered, verify, remove = press.ordered(), WAYS_OUT.verify, WAYS_OUT.remove
+        ordered, put = press.ordered(), WAYS_OUT.put
 
-        def verify_while_it_is_withdrawn(*args: Any) -> None:
-            verify(*args)
+        def put_much_later(*args: Any, **named: Any) -> Delivered:
             withdraw(press, ordered)
+            let_time_pass(ordered)
+            assert unpublish(ordered)
+            return put(*args, **named)
+
+        monkeypatch.setattr(WAYS_OUT, "put", put_much_later)
+        assert not deliver(ordered)
+        assert (current(ordered).state, files(press)) == ("recalled", [])
+
+    def test_is_recalled_when_the_destination_does_not_let_it_be_taken_away_at_once(
+        self, press: Press, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ordered, remove = press.ordered(), WAYS_OUT.remove
 
         def fail(*_: Any) -> None:
             raise DestinationUnreachable("The destination gave no complete answer.")
 
-        monkeypatch.setattr(WAYS_OUT, "verify", verify_while_it_is_withdrawn)
+        withdraw_while_it_is_verified(press, ordered, monkeypatch)
         monkeypatch.setattr(WAYS_OUT, "remove", fail)
         assert not deliver(ordered)
-        assert current(ordered).state == "delivering"
+        assert current(ordered).state == "recalling"
+        assert len(files(press)) == 1
         monkeypatch.setattr(WAYS_OUT, "remove", remove)
-        let_time_pass(ordered)
-        assert not deliver(ordered)
-        assert current(ordered).state == "failed"
-        assert files(press) == []
+        assert unpublish(ordered)
+        assert (current(ordered).state, files(press)) == ("recalled", [])
 
 
 class TestSweep:

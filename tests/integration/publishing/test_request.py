@@ -70,9 +70,13 @@ class TestRequestPublication:
     def test_refuses_a_release_that_was_withdrawn(self, press: Press) -> None:
         release, destination = press.recorded(), press.destination()
         withdraw(press, release)
-        with pytest.raises(Withdrawn):
+        with pytest.raises(Withdrawn) as caught:
             press.ordered(release, destination)
         assert Publication.objects.count() == 0
+        (kept,) = refusals.list_refusals(press.marketer)
+        assert str(kept.id) == caught.value.facts["refusal_id"]
+        assert (kept.stage, kept.category) == ("gate", "release_withdrawn")
+        assert (kept.subject_id, kept.reason) == (release.id, caught.value.detail)
 
     def test_refuses_a_release_that_is_withdrawn_in_the_same_moment(
         self, press: Press, monkeypatch: pytest.MonkeyPatch
@@ -85,6 +89,7 @@ class TestRequestPublication:
         with pytest.raises(Withdrawn):
             press.ordered(release, destination)
         assert Publication.objects.count() == 0
+        assert len(refusals.list_refusals(press.marketer)) == 1
 
     def test_returns_the_others_when_two_order_in_the_same_moment(
         self, press: Press, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """`release.record_release` and `release.withdraw`: what may go, and what is taken back."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.ids import uuid7
 from governance.kernel.lifecycle import IllegalTransition
 from governance.ledger.models import Entry
+from governance.policy.freshness import ReauthenticationNeeded
 from governance.policy.permits import NotPermitted
 from governance.release import selectors, services
 from governance.release.models import Passport, Release
@@ -169,6 +171,18 @@ class TestWithdraw:
         services.withdraw(actor=team.manager, **act)
         with pytest.raises(services.AlreadyWithdrawn):
             services.withdraw(actor=team.compliance_reviewer, **act)
+
+    @pytest.mark.parametrize("age", [None, timedelta(days=1), -timedelta(seconds=1)])
+    def test_needs_a_recent_proof(
+        self, team: make.Team, tmp_path: Path, age: timedelta | None
+    ) -> None:
+        release = make.released(team, make.open_case(team), tmp_path / "relay")
+        act: dict[str, Any] = {"release_id": release.id, "reason": "Expired.", "now": make.NOW}
+        tired = replace(team.manager, authenticated_at=None if age is None else make.NOW - age)
+        with pytest.raises(ReauthenticationNeeded):
+            services.withdraw(actor=tired, **act)
+        assert not selectors.is_withdrawn(release.id)
+        assert not Entry.objects.filter(event="release.release.withdrawn").exists()
 
     def test_needs_a_manager_or_compliance(self, team: make.Team, tmp_path: Path) -> None:
         release = make.released(team, make.open_case(team), tmp_path / "relay")

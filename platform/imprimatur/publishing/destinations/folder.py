@@ -8,9 +8,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,12 @@ from imprimatur.publishing.destinations.protocol import (
     DestinationError,
     DestinationRefused,
     DestinationUnreachable,
+    Removed,
+    Stored,
     require_deliverable,
+    require_gone,
     require_key,
+    require_listed,
 )
 
 CONFIG_SCHEMA: Mapping[str, Any] = {
@@ -40,7 +46,15 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
             "type": "string",
             "pattern": "^/",
             "maxLength": 4096,
-        }
+        },
+        "quarantine": {
+            "title": "Quarantine",
+            "description": "Absolute path of a folder on the same disk, outside the first, for "
+            "what nobody authorised; without it, such a file is reported and stays.",
+            "type": "string",
+            "pattern": "^/",
+            "maxLength": 4096,
+        },
     },
     "additionalProperties": False,
 }
@@ -49,6 +63,8 @@ CREDENTIAL_SCHEMA: Mapping[str, Any] = {"type": "object", "maxProperties": 0}
 # Beside each file: its media type, its SHA-256 and its metadata, which a folder cannot hold.
 SIDECAR_SUFFIX = ".imprimatur.json"
 
+# A file that is being written and has no name yet.
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
 _CHUNK_BYTES = 1024 * 1024
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TRANSIENT = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.ETIMEDOUT})
@@ -57,7 +73,8 @@ _LINK_MET = frozenset({errno.ELOOP, errno.ENOTDIR})
 
 def connect(config: Mapping[str, Any], _credential: Mapping[str, str]) -> "FolderDestination":
     """Return the folder that `config` names; a folder needs no credential."""
-    return FolderDestination(Path(config["path"]))
+    quarantine = config.get("quarantine")
+    return FolderDestination(Path(config["path"]), Path(quarantine) if quarantine else None)
 
 
 class FolderDestination:
@@ -66,8 +83,9 @@ class FolderDestination:
     A missing folder is never made here: it may be a disk that is not mounted.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, quarantine: Path | None = None) -> None:
         self._path = path
+        self._quarantine = quarantine
 
     def put(
         self,
@@ -99,17 +117,48 @@ class FolderDestination:
             message = f"The destination holds other bytes under {key} than were delivered."
             raise DeliveryCorrupt(message, key=key, sha256=sha256, found=found)
 
-    def remove(self, key: str) -> None:
-        """Take the file and its note away; a key that holds nothing is a success."""
+    def remove(self, key: str, sha256: str) -> Removed:
+        """Take the file and its note away if the file holds these bytes."""
         self._require_own(key)
         try:
             with self._failures(key), self._parent(key, make=False) as (folder, name):
+                if _digest(folder, name) != sha256:
+                    return Removed.REPLACED_BY_OTHER_BYTES
                 # The note first: alone it would speak of a file that is not there.
                 for entry in (name + SIDECAR_SUFFIX, name):
                     _unlink(folder, entry)
                 os.fsync(folder)
         except DeliveryMissing:
-            return
+            return Removed.WAS_GONE
+        require_gone(self, key, sha256)
+        return Removed.REMOVED
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield the files below `prefix`; each is read, because a folder keeps no digests."""
+        require_key(prefix)
+        with self._failures(prefix):
+            try:
+                with self._parent(f"{prefix}/any", make=False) as (folder, _name):
+                    yield from _walk(folder, f"{prefix}/")
+            except FileNotFoundError:
+                # Nothing was ever delivered here; a folder that is not there at all is an error.
+                return
+
+    def quarantine(self, key: str, name: str) -> str:
+        """Rename the file, and its note, into the quarantine folder, which must exist."""
+        require_listed(key)
+        require_key(name)
+        if self._quarantine is None:
+            return ""
+        with (
+            self._failures(key),
+            _opened(self._quarantine) as ward,
+            self._parent(key, make=False) as (folder, entry),
+        ):
+            _rename(folder, entry, ward, name)
+            with suppress(FileNotFoundError):
+                _rename(folder, entry + SIDECAR_SUFFIX, ward, name + SIDECAR_SUFFIX)
+        return (self._quarantine / name).as_uri()
 
     def _require_own(self, key: str) -> None:
         require_key(key)
@@ -121,7 +170,7 @@ class FolderDestination:
     def _parent(self, key: str, *, make: bool) -> Iterator[tuple[int, str]]:
         """Open the directory of `key` step by step, following no link below the folder."""
         *folders, name = key.split("/")
-        opened = self._open_root()
+        opened = _open_root(self._path)
         try:
             for part in folders:
                 if make:
@@ -132,13 +181,6 @@ class FolderDestination:
             yield opened, name
         finally:
             os.close(opened)
-
-    def _open_root(self) -> int:
-        try:
-            return os.open(self._path, _OPEN_FOLDER)
-        except OSError as error:
-            message = "The destination's folder does not exist or cannot be opened."
-            raise DestinationUnreachable(message, reason=os.strerror(error.errno or 0)) from error
 
     @contextmanager
     def _failures(self, key: str) -> Iterator[None]:
@@ -160,6 +202,68 @@ class FolderDestination:
                 raise DestinationRefused(message, key=key, reason=reason) from error
             message = f"The destination's folder refused: {reason}."
             raise DestinationRefused(message, key=key, reason=reason) from error
+
+
+def _open_root(path: Path) -> int:
+    try:
+        return os.open(path, _OPEN_FOLDER)
+    except OSError as error:
+        message = "The destination's folder does not exist or cannot be opened."
+        raise DestinationUnreachable(message, reason=os.strerror(error.errno or 0)) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    opened = _open_root(path)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _walk(folder: int, prefix: str) -> Iterator[Stored]:
+    """Yield the files below an open directory in the byte order of their keys.
+
+    A directory sorts with its slash, as it does in a key.
+    """
+    with os.scandir(folder) as found:
+        kinds = {entry.name: entry.is_dir(follow_symlinks=False) for entry in found}
+    entries = (
+        f"{name}/" if is_folder else name
+        for name, is_folder in kinds.items()
+        if not _PART.fullmatch(name) and not _is_note(name, kinds)
+    )
+    for entry in sorted(entries):
+        try:
+            if entry.endswith("/"):
+                below = os.open(entry[:-1], _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                try:
+                    yield from _walk(below, prefix + entry)
+                finally:
+                    os.close(below)
+            else:
+                yield _stored(folder, entry, prefix + entry)
+        except FileNotFoundError:
+            # Removed while we looked: there is nothing to tell of it.
+            continue
+
+
+def _is_note(name: str, beside: Mapping[str, bool]) -> bool:
+    """Tell whether a file only speaks of another one that is there."""
+    return name.endswith(SIDECAR_SUFFIX) and name.removesuffix(SIDECAR_SUFFIX) in beside
+
+
+def _stored(folder: int, name: str, key: str) -> Stored:
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    is_file = stat.S_ISREG(found.st_mode)
+    # A link or a pipe has no bytes of its own, and so the digest of none.
+    return Stored(key, found.st_size, _digest(folder, name) if is_file else "")
+
+
+def _rename(folder: int, name: str, other: int, new: str) -> None:
+    os.rename(name, new, src_dir_fd=folder, dst_dir_fd=other)
+    for changed in (other, folder):
+        os.fsync(changed)
 
 
 def _make_folder(parent: int, name: str) -> None:

@@ -5,8 +5,9 @@ is ever overwritten.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from governance.kernel.digests import is_sha256, sha256_hex
@@ -73,6 +74,23 @@ class Delivered:
     size_bytes: int
 
 
+class Removed(StrEnum):
+    """What lay under a key that was to be cleared of certain bytes; in each case they are gone."""
+
+    REMOVED = "removed"
+    WAS_GONE = "was_gone"
+    REPLACED_BY_OTHER_BYTES = "replaced_by_other_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One object as a listing names it; `etag` is worth what a delivery's is."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
 class Destination(Protocol):
     """One configured place for released bytes; all calls are bounded in time."""
 
@@ -97,8 +115,35 @@ class Destination(Protocol):
         Raises: DeliveryMissing if there are none; DeliveryCorrupt if they are others.
         """
 
-    def remove(self, key: str) -> None:
-        """Take the bytes away, for a recall; a key that holds nothing is a success."""
+    def remove(self, key: str, sha256: str) -> Removed:
+        """Take the bytes of that sha256 away, see that they are gone, and tell what was found.
+
+        Other bytes under the key are left as they are: they are not ours to remove.
+        Raises: DestinationRefused if the bytes are still handed out afterwards.
+        """
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield what lies below the folder `prefix`, in the byte order of the keys, page by page.
+
+        What a destination keeps beside an object for itself is no object.
+        """
+
+    def quarantine(self, key: str, name: str) -> str:
+        """Move whatever lies under `key` out of what is published; return where to.
+
+        Empty if this destination was given no such place. `name` is new for each thing found.
+        Raises: DeliveryMissing if nothing is there any more.
+        """
+
+
+def require_gone(destination: Destination, key: str, sha256: str) -> None:
+    """Refuse to call bytes removed that are still handed out."""
+    try:
+        destination.verify(key, sha256)
+    except DeliveryCorrupt:
+        return
+    message = f"The destination still hands out the bytes under {key} after their removal."
+    raise DestinationRefused(message, key=key, sha256=sha256)
 
 
 def require_deliverable(key: str, data: bytes, sha256: str, metadata: Mapping[str, str]) -> None:
@@ -121,6 +166,20 @@ def require_key(key: str) -> None:
     """
     if len(key) > KEY_LENGTH_MAX or not _KEY.match(key):
         message = "The destination key is not a plain relative path."
+        raise InvalidInput(message, rule="destination_key", key=key)
+
+
+def require_listed(key: str) -> None:
+    """Refuse a key that no listing can have named: foreign keys may look odd, but lead nowhere.
+
+    >>> require_listed("brand/My Photo (1).png")
+    >>> require_listed("brand/../../etc")
+    Traceback (most recent call last):
+    ...
+    governance.kernel.errors.InvalidInput: The destination key leads out of the destination.
+    """
+    if not key or "\0" in key or {"", ".", ".."} & set(key.split("/")):
+        message = "The destination key leads out of the destination."
         raise InvalidInput(message, rule="destination_key", key=key)
 
 

@@ -22,8 +22,12 @@ from imprimatur.publishing.destinations.protocol import (
     DestinationConflict,
     DestinationRefused,
     DestinationUnreachable,
+    Removed,
+    Stored,
     require_deliverable,
+    require_gone,
     require_key,
+    require_listed,
 )
 
 CONFIG_SCHEMA: Mapping[str, Any] = {
@@ -48,6 +52,14 @@ CONFIG_SCHEMA: Mapping[str, Any] = {
         "prefix": {
             "title": "Prefix",
             "description": "Folder in the bucket under which all keys lie.",
+            "type": "string",
+            "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
+            "maxLength": 256,
+        },
+        "quarantine": {
+            "title": "Quarantine",
+            "description": "Folder in the bucket, apart from the prefix, for what nobody "
+            "authorised; without it, such an object is reported and stays.",
             "type": "string",
             "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
             "maxLength": 256,
@@ -120,16 +132,29 @@ def connect(config: Mapping[str, Any], credential: Mapping[str, str]) -> "S3Dest
             proxies={},
         ),
     )
-    return S3Destination(client, bucket=config["bucket"], prefix=config.get("prefix"))
+    return S3Destination(
+        client,
+        bucket=config["bucket"],
+        prefix=config.get("prefix"),
+        quarantine=config.get("quarantine"),
+    )
 
 
 class S3Destination:
     """Objects in one bucket, each written once."""
 
-    def __init__(self, client: Any, *, bucket: str, prefix: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        bucket: str,
+        prefix: str | None = None,
+        quarantine: str | None = None,
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._quarantine = quarantine
 
     def put(
         self,
@@ -165,12 +190,55 @@ class S3Destination:
             message = f"The destination holds other bytes under {key} than were delivered."
             raise DeliveryCorrupt(message, key=key, sha256=sha256, found=found)
 
-    def remove(self, key: str) -> None:
-        """Take the object away; a key that holds nothing is a success.
+    def remove(self, key: str, sha256: str) -> Removed:
+        """Take the object away if it holds these bytes.
 
-        In a bucket with versions, earlier ones stay under the bucket's own retention.
+        In a bucket with versions the object ends under a delete marker, and its earlier versions
+        stay under the bucket's own retention: nobody gets them by the key.
         """
         require_key(key)
+        found = self._stored_sha256(key)
+        if found is None:
+            return Removed.WAS_GONE
+        if found != sha256:
+            return Removed.REPLACED_BY_OTHER_BYTES
+        self._delete(key)
+        require_gone(self, key, sha256)
+        return Removed.REMOVED
+
+    def list(self, prefix: str) -> Iterator[Stored]:
+        """Yield the objects below the folder `prefix`, in pages of the service's own size."""
+        require_key(prefix)
+        after: Mapping[str, str] = {}
+        while True:
+            with self._failures(prefix):
+                page = self._client.list_objects_v2(
+                    Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}/", **after
+                )
+            for item in page.get("Contents", []):
+                key = str(item["Key"]).removeprefix(self._prefix)
+                yield Stored(key, int(item["Size"]), _unquoted(item["ETag"]))
+            if not page.get("IsTruncated"):
+                return
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def quarantine(self, key: str, name: str) -> str:
+        """Copy the object into the quarantine, then delete it where it was."""
+        require_listed(key)
+        require_key(name)
+        if self._quarantine is None:
+            return ""
+        there = f"{self._quarantine}/{name}"
+        with self._failures(key):
+            self._client.copy_object(
+                Bucket=self._bucket,
+                Key=there,
+                CopySource={"Bucket": self._bucket, "Key": self._prefix + key},
+            )
+        self._delete(key)
+        return f"s3://{self._bucket}/{there}"
+
+    def _delete(self, key: str) -> None:
         with self._failures(key):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 

@@ -45,6 +45,7 @@ from governance.release import services as release_services
 from governance.release.records import ReleaseRecord
 from governance.review import selectors as review
 from governance.review.records import ApprovalRecord, CaseRecord
+from governance.review.states import Verdict
 from imprimatur.publishing.errors import NotApproved
 from templates.prompts import selectors as prompts
 
@@ -173,6 +174,9 @@ def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prep
                 case_id=case.id,
                 policy_version=_policy_version(case),
                 approved_at=approval.created_at,
+                stages=_stage_facts(case),
+                conditions=_condition_facts(case),
+                break_glass=_break_glass_facts(approval),
             ),
             marking=facts.MarkingFacts(
                 profile=marked.profile,
@@ -321,18 +325,61 @@ def _score_facts(asset: AssetRecord, *, is_calibrated: bool) -> tuple[facts.Scor
     )
 
 
+def _break_glass_facts(approval: ApprovalRecord) -> facts.BreakGlassFacts | None:
+    """Return who shortened the way to the approval; None where every stage had its quorum."""
+    if approval.break_glass_id is None:
+        return None
+    found = review.get_break_glass(SYSTEM, approval.break_glass_id)
+    if found.confirmed_by is None or found.used_at is None:
+        message = "an approval names a break-glass that was not used"
+        raise ValueError(message)
+    return facts.BreakGlassFacts(
+        id=found.id,
+        opened_by=found.opened_by,
+        confirmed_by=found.confirmed_by,
+        used_at=found.used_at,
+    )
+
+
 def _decision_facts(case: CaseRecord, approval: ApprovalRecord) -> tuple[facts.DecisionFacts, ...]:
     return tuple(
         facts.DecisionFacts(
             id=decision.id,
             reviewer_id=decision.reviewer_id,
-            role=stage.role.value,
+            role=stage.role.value if stage.role else None,
             stage=stage.name,
             verdict=decision.verdict,
             seen_sha256=approval.sha256,
             decided_at=decision.created_at,
             policy_version=_policy_version(case),
+            checklist={answer.key: answer.answer for answer in decision.answers},
+            seconds_on_screen=decision.seen_s,
         )
         for stage in case.stages
         for decision in stage.decisions
+    )
+
+
+def _stage_facts(case: CaseRecord) -> tuple[facts.StageFacts, ...]:
+    policy = review.get_policy(SYSTEM, case.policy_id)
+    return tuple(
+        facts.StageFacts(
+            position=stage.position,
+            key=stage.key,
+            name=stage.name,
+            asks=stage.asks,
+            role=stage.role.value if stage.role else None,
+            people=len(stage.people) if stage.people else None,
+            quorum=stage.quorum,
+        )
+        for stage in policy.stages
+    )
+
+
+def _condition_facts(case: CaseRecord) -> tuple[facts.ConditionFacts, ...]:
+    return tuple(
+        facts.ConditionFacts(decision.id, decision.confirmed_by)
+        for stage in case.stages
+        for decision in stage.decisions
+        if decision.verdict == Verdict.APPROVE_WITH_CHANGES
     )

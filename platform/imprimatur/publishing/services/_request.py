@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
 from governance.kernel.actors import SYSTEM, Actor
-from governance.kernel.errors import NotFound
+from governance.kernel.errors import DomainError, NotFound
 from governance.kernel.lifecycle import StaleState
 from governance.kernel.subjects import SubjectRef
 from governance.ledger import services as ledger
@@ -20,11 +20,12 @@ from governance.policy.predicates import Context
 from governance.refusals import services as refusals
 from governance.release import selectors as releases
 from governance.release.records import ReleaseRecord
+from governance.review import selectors as review
 from imprimatur.publishing import selectors
-from imprimatur.publishing.errors import NotReleased, Withdrawn
-from imprimatur.publishing.models import Publication
+from imprimatur.publishing.errors import ChangesOpen, NotReleased, Withdrawn
+from imprimatur.publishing.models import Finding, Publication
 from imprimatur.publishing.selectors import PublicationRecord
-from imprimatur.publishing.states import PublicationState
+from imprimatur.publishing.states import FindingKind, PublicationState
 
 DELIVER = "publishing.deliver"
 QUEUE = "publisher"
@@ -36,7 +37,10 @@ def request_publication(
 ) -> PublicationRecord:
     """Order the delivery of a release; asked again while it is under way or done, the same one.
 
-    Raises: NotFound, NotPermitted, Withdrawn; NotFound for a destination that is not approved.
+    A delivery that failed, or whose bytes were found missing, may be ordered anew.
+
+    Raises: NotFound, NotPermitted; NotFound for a destination that is not approved; Withdrawn and
+    ChangesOpen, each with a Refusal at the gate.
     """
     release = releases.get_release(actor, release_id)
     destination = selectors.get_destination(actor, destination_id)
@@ -52,11 +56,22 @@ def request_publication(
             _("The brand has no approved destination with this id."), pointer="/destination_id"
         )
     if releases.is_withdrawn(release_id):
-        raise Withdrawn(_("This image was withdrawn, so it is not published again."))
+        raise _refused(actor, release, _withdrawn(), now)
+    if review.open_conditions(release.approval_id):
+        changes_open = ChangesOpen(
+            _(
+                "This image was approved with changes to what goes with it: somebody other than "
+                "the requester confirms first that they are made."
+            ),
+            release_id=str(release_id),
+        )
+        raise _refused(actor, release, changes_open, now)
     try:
         with transaction.atomic():
             publication_id = _create(actor, release, destination.id, now)
     except IntegrityError as error:
+        if releases.is_withdrawn(release_id):
+            raise _refused(actor, release, _withdrawn(), now) from error
         publication_id = _ordered_meanwhile(release, destination.id, error)
     return selectors.get_publication(actor, publication_id)
 
@@ -98,14 +113,34 @@ def request_publication_of_asset(
     raise NotReleased(reason, refusal_id=str(record.id))
 
 
+def _withdrawn() -> Withdrawn:
+    return Withdrawn(_("This image was withdrawn, so it is not published again."))
+
+
+def _refused(
+    actor: Actor, release: ReleaseRecord, error: DomainError, now: datetime
+) -> DomainError:
+    """Record that the gate stays closed for a release; return the error, which names the record."""
+    record = refusals.record(
+        actor=actor,
+        brand_id=release.brand_id,
+        stage="gate",
+        category=error.code,
+        reason=error.detail,
+        requester_id=actor.id,
+        subject=SubjectRef("release", release.id, release.brand_id, release.marked_sha256),
+        now=now,
+    )
+    error.facts["refusal_id"] = str(record.id)
+    return error
+
+
 def _ordered_meanwhile(
     release: ReleaseRecord, destination_id: UUID, refused: IntegrityError
 ) -> UUID:
     """Return the publication that somebody else ordered in the same moment, or say what changed."""
-    if releases.is_withdrawn(release.id):
-        raise Withdrawn(_("This image was withdrawn, so it is not published again.")) from refused
     earlier = _latest(release.id, destination_id)
-    if earlier is None or earlier.state == PublicationState.FAILED:
+    if earlier is None or _may_follow(earlier):
         raise StaleState(_("The destination changed in this moment. Look again.")) from refused
     return earlier.id
 
@@ -117,9 +152,19 @@ def _latest(release_id: UUID, destination_id: UUID) -> Publication | None:
     return attempts.order_by("-attempt").first()
 
 
+def _may_follow(earlier: Publication) -> bool:
+    """Tell whether another attempt may follow: the last failed, or its bytes are missing now."""
+    return (
+        earlier.state == PublicationState.FAILED
+        or Finding.objects.filter(
+            publication=earlier, kind=FindingKind.MISSING_OBJECT, closure__isnull=True
+        ).exists()
+    )
+
+
 def _create(actor: Actor, release: ReleaseRecord, destination_id: UUID, now: datetime) -> UUID:
     earlier = _latest(release.id, destination_id)
-    if earlier is not None and earlier.state != PublicationState.FAILED:
+    if earlier is not None and not _may_follow(earlier):
         return earlier.id
     publication = Publication.objects.create(
         brand_id=release.brand_id,

@@ -5,19 +5,19 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from governance.outbox import services as outbox
 from governance.release import selectors as releases
 from governance.release import services as release_services
 from imprimatur.publishing.models import Publication
+from imprimatur.publishing.services import _leases
+from imprimatur.publishing.services._recall import UNPUBLISH
 from imprimatur.publishing.services._release import RELEASE
 from imprimatur.publishing.services._request import DELIVER, QUEUE
-from imprimatur.publishing.states import PublicationState
 
 
 def sweep(*, now: datetime, limit: int = 100) -> int:
-    """Hint approvals that are not released, and deliveries that nobody is making."""
+    """Hint approvals that are not released, and deliveries and recalls that nobody is making."""
     hints = 0
     again_after = timedelta(seconds=settings.RELEASE_AGAIN_S)
     if releases.has_due():
@@ -25,16 +25,20 @@ def sweep(*, now: datetime, limit: int = 100) -> int:
             for case_id in release_services.hint_due(now=now, again_after=again_after, limit=limit):
                 outbox.wake(RELEASE, queue=QUEUE, case_id=str(case_id))
                 hints += 1
+    hints += _hint_again(_leases.TO_DELIVER, DELIVER, now, limit)
+    hints += _hint_again(_leases.TO_UNPUBLISH, UNPUBLISH, now, limit)
+    return hints
+
+
+def _hint_again(waits: Q, task: str, now: datetime, limit: int) -> int:
+    hints = 0
     long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
     waiting = Publication.objects.filter(
-        Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago),
-        # Nobody holds it: not begun, or the lease or the wait before the next try is over.
-        Q(state=PublicationState.PENDING)
-        | Q(state=PublicationState.DELIVERING, lease_until__lt=Now()),
+        Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago), waits
     )
     for publication_id in waiting.order_by("hinted_at").values_list("pk", flat=True)[:limit]:
         with transaction.atomic():
             if waiting.filter(pk=publication_id).update(hinted_at=now):
-                outbox.wake(DELIVER, queue=QUEUE, publication_id=str(publication_id))
+                outbox.wake(task, queue=QUEUE, publication_id=str(publication_id))
                 hints += 1
     return hints
