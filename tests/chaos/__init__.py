@@ -1,0 +1,1 @@
+"""Breaks a whole installation on purpose, by a seed, and checks that nothing was lost."""
