@@ -5,13 +5,17 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 PORT ?= 8000
+# What `make chaos` plays: which seed, for how long after every fault was played once, on what.
+SEED ?= 7
+MINUTES ?= 2
+BROKER ?= redis
 # Extra arguments for pip, such as the index of a CPU or GPU build of torch (see README).
 PIP_ARGS ?=
 MANAGE := $(BIN)/python manage.py
 ONCE := $(CURDIR)/var/once
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo demo-once demo-reset prepare test lint format install schema clean
+.PHONY: help demo demo-once demo-reset prepare test chaos lint format install schema clean
 
 help: ## Say what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | sort
@@ -29,6 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 prepare: $(STAMP) ## Make keys and the demo model pack, migrate, seed the demo
 	@$(MANAGE) keys
 	@$(BIN)/python -m generation.packs build "$${IMPRIMATUR_VAR:-var}/models/demo" --seed 7
+	@test -z "$$DATABASE_OWNER_URL" || $(MANAGE) roles --apply
 	@$(MANAGE) migrate --skip-checks --verbosity 0 $${DATABASE_OWNER_URL:+--database owner}
 	@$(MANAGE) collectstatic --no-input --verbosity 0
 	@$(MANAGE) demo_seed
@@ -47,6 +52,9 @@ demo-reset: ## Forget everything that the demo made
 
 test: $(STAMP) ## The whole suite; on PostgreSQL and Redis too where they answer
 	@$(BIN)/python -m tests.run
+
+chaos: $(STAMP) ## Break a whole installation by a seed, mend it, check that nothing is lost
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) --broker $(BROKER)
 
 lint: $(STAMP) ## Style, import rules, types, migrations, spelling
 	@$(BIN)/ruff check .

@@ -16,3 +16,12 @@ GUARDS = (
     guards.frozen("assets_blob", "sha256", "size_bytes", "media_type", "created_at"),
     guards.never_deleted("assets_blob", key="sha256"),
 )
+
+# The worker makes images and scores; the publisher keeps the marked bytes.
+WRITERS = {
+    "assets_asset": frozenset({"app"}),
+    "assets_score": frozenset({"app"}),
+    "assets_blob": frozenset({"app", "publisher"}),
+}
+# How long bytes are kept is for people to say.
+CHANGERS = {"assets_blob": frozenset({"reviewer"})}

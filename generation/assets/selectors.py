@@ -34,7 +34,10 @@ class ScoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class AssetRecord:
-    """One image: where it came from, what its bytes are, how it scored."""
+    """One image: where it came from, what its bytes are, how it scored.
+
+    `parent_id` is the image that it was ordered after, if the order named one.
+    """
 
     id: UUID
     brand_id: UUID
@@ -50,6 +53,7 @@ class AssetRecord:
     recipe_sha256: str
     created_at: datetime
     scores: tuple[ScoreRecord, ...]
+    parent_id: UUID | None = None
 
 
 def get_asset(actor: Actor, asset_id: UUID) -> AssetRecord:
@@ -134,4 +138,5 @@ def _record_of(asset: Asset) -> AssetRecord:
             )
             for score in sorted(asset.scores.all(), key=lambda s: s.scorer)
         ),
+        parent_id=asset.parent_id,
     )

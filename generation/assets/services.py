@@ -1,6 +1,7 @@
 """The one command on assets: record what a job item made; called inside the fenced finish only."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -28,11 +29,22 @@ def keep_blob(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an image comes from.
+
+    `parent_id` is the image of the same brand that it was ordered after: reviewers compare the two.
+    """
+
+    brand_id: UUID
+    item_id: UUID
+    job_id: UUID
+    parent_id: UUID | None = None
+
+
 def record_asset(
     *,
-    brand_id: UUID,
-    item_id: UUID,
-    job_id: UUID,
+    origin: Origin,
     sha256: str,
     width_px: int,
     height_px: int,
@@ -59,15 +71,16 @@ def record_asset(
         subject_id=asset_id,
         kind="asset",
         sha256=sha256,
-        brand_id=brand_id,
+        brand_id=origin.brand_id,
         contributors=contributors,
+        parent_id=origin.parent_id,
         now=now,
     )
     asset = Asset.objects.create(
         id=asset_id,
-        brand_id=brand_id,
-        item_id=item_id,
-        job_id=job_id,
+        brand_id=origin.brand_id,
+        item_id=origin.item_id,
+        job_id=origin.job_id,
         subject_id=asset_id,
         sha256=sha256,
         width_px=width_px,
@@ -76,6 +89,7 @@ def record_asset(
         media_type=media_type,
         recipe=recipe,
         recipe_sha256=sha256_hex(recipe),
+        parent_id=origin.parent_id,
         created_at=now,
     )
     Score.objects.bulk_create(

@@ -24,6 +24,13 @@ class ReasonRequired(DomainError):
     status = 422
 
 
+class NotOverridden(DomainError):
+    """The image's refusal stands: only an override sends it into review."""
+
+    code = "not_overridden"
+    status = 409
+
+
 class PromptErased(DomainError):
     """The requester's texts were erased: the prompt can no longer be read, so nothing is made."""
 

@@ -20,6 +20,8 @@ class GenerationJob(Record):
     scoring_policy_id = models.UUIDField()
     variables = SealedField()
     idempotency_key = models.CharField(max_length=255)
+    # The image of the same brand that this order comes after; its images name it as their parent.
+    parent_asset_id = models.UUIDField(null=True)
 
     class Meta:
         verbose_name = "job"

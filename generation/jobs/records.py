@@ -81,7 +81,10 @@ class ItemRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One order as people see it; `state` is derived from its items: queued, running or done."""
+    """One order as people see it; `state` is derived from its items: queued, running or done.
+
+    `parent_asset_id` is the image that it comes after: "more like this", "again, with changes".
+    """
 
     id: UUID
     brand_id: UUID
@@ -94,6 +97,7 @@ class JobRecord:
     state: str
     variables: Mapping[str, object] | None
     items: tuple[ItemRecord, ...]
+    parent_asset_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

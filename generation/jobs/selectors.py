@@ -25,6 +25,7 @@ VARIABLES = "generation.variables"
 PROMPT = "generation.prompt"
 # The role that decides whether an image that could not be judged goes on.
 HOLD_ROLE = Role.COMPLIANCE_REVIEWER
+HOLD_ASKS = frozenset({HOLD_ROLE})
 # Counting a longer queue would cost more than its number tells.
 WAITING_COUNTED = 1000
 # Of the latest renderings in a queue, those of one profile count, and of these the newest.
@@ -97,11 +98,11 @@ def list_held(actor: Actor, *, after: UUID | None = None, limit: int = 50) -> li
 def hold_context(brand_id: UUID, requester_id: UUID, asset_id: UUID | None) -> Context:
     """Return what the permission to decide on a held image is asked with."""
     parts = frozenset() if asset_id is None else review.contributors(asset_id)
-    return Context(brand_id=brand_id, contributors=parts | {requester_id}, stage_role=HOLD_ROLE)
+    return Context(brand_id=brand_id, contributors=parts | {requester_id}, asked_roles=HOLD_ASKS)
 
 
-def wait_for(profile_id: UUID, queue: str) -> Wait:
-    """Return what waits in a queue, and how long an image of that profile took lately.
+def wait_for(profile_id: UUID, queue: str, *, size: tuple[int, int] | None = None) -> Wait:
+    """Return what waits in a queue, and how long an image of that profile (and size) took lately.
 
     The number tells nothing of whose images they are, so it is for everybody who may order.
     """
@@ -109,12 +110,12 @@ def wait_for(profile_id: UUID, queue: str) -> Wait:
     latest = (
         JobItem.objects.filter(queue=queue, render_s__isnull=False)
         .order_by("-finished_at")
-        .values_list("job__profile_id", "render_s")[:MEASURED_IN_QUEUE]
+        .values_list("job__profile_id", "width_px", "height_px", "render_s")[:MEASURED_IN_QUEUE]
     )
     measured = [
         render_s
-        for made_with, render_s in latest
-        if made_with == profile_id and render_s is not None
+        for made_with, *made_size, render_s in latest
+        if made_with == profile_id and size in {None, tuple(made_size)} and render_s is not None
     ][:MEASURED]
     return Wait(
         images=waiting[:WAITING_COUNTED].count(), image_s=median(measured) if measured else None
@@ -164,7 +165,7 @@ def _brands_of_holds(actor: Actor) -> list[UUID]:
         if permits.may(
             actor,
             Permission.REVIEW_CASE_DECIDE,
-            Context(brand_id=brand_id, stage_role=HOLD_ROLE),
+            Context(brand_id=brand_id, asked_roles=HOLD_ASKS),
         )
     ]
 
@@ -246,6 +247,7 @@ def _record_of(
             )
             for item in items
         ),
+        parent_asset_id=job.parent_asset_id,
     )
 
 

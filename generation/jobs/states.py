@@ -28,6 +28,7 @@ ITEM = Lifecycle(
         "submit": {"leased": "in_review", "held": "in_review"},
         "refuse": {"leased": "refused", "held": "refused"},
         "hold": {"leased": "held"},
+        "overturn": {"refused": "in_review"},
         "fail": {"leased": "failed", "queued": "failed"},
         "cancel": {"queued": "cancelled", "leased": "cancelled"},
     },

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from uuid import UUID
@@ -23,6 +24,7 @@ class Actor:
 
     An integration acts as the person who made its key (`id`), so four eyes see through it;
     `scopes` then narrows what that person may do and `key_id` says which key it was.
+    `authenticated_at` is when a person last gave their password; a key and a process never do.
     """
 
     id: UUID
@@ -31,6 +33,7 @@ class Actor:
     is_platform_admin: bool = False
     scopes: frozenset[str] | None = None
     key_id: UUID | None = None
+    authenticated_at: datetime | None = None
 
     def holds(self, role: Role, brand_id: UUID | None) -> bool:
         """Tell whether this actor holds `role` for that brand."""

@@ -7,7 +7,7 @@ what does not is refused, both when writing and when reading.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +25,7 @@ from governance.passport.facts import Passport
 SCHEMA_VERSION = 1
 MEDIA_TYPE = "application/vnd.imprimatur.passport+json"
 APPROVAL_EVENT = "review.case.approved"
+APPROVAL_WITH_CHANGES = "approve_with_changes"
 
 # A longer number loses digits in readers that use doubles (RFC 8785, 3.2.2.3).
 _TEXTUAL_INTEGERS = frozenset({"seed"})
@@ -141,6 +142,8 @@ def _require_agreement(document: Mapping[str, Any]) -> None:
             "a marking layer is listed twice",
         ),
         (release["marked_sha256"] != reviewed, "the released bytes carry no mark"),
+        *_approval_claims(document["approval"], document["decisions"]),
+        *_break_glass_claims(document, entry),
     ]
     for layer in marking["layers"]:
         facts = layer["facts"]
@@ -156,6 +159,45 @@ def _require_agreement(document: Mapping[str, Any]) -> None:
         if not holds:
             message = f"The passport contradicts itself: {conflict}."
             raise PassportInvalid(message)
+
+
+def _approval_claims(
+    approval: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]]
+) -> list[tuple[bool, str]]:
+    """Each approval with changes has its condition, and each stage asks for what it names."""
+    asked = {d["id"] for d in decisions if d["verdict"] == APPROVAL_WITH_CHANGES}
+    told = [condition["decision_id"] for condition in approval["conditions"]]
+    return [
+        (
+            len(told) == len(set(told)) and set(told) == asked,
+            "the conditions are not those of the decisions",
+        ),
+        (
+            all(
+                (stage["role"] is not None) == (stage["asks"] == "role")
+                and (stage["people"] is not None) == (stage["asks"] == "people")
+                for stage in approval["stages"]
+            ),
+            "a stage asks for others than it names",
+        ),
+    ]
+
+
+def _break_glass_claims(
+    document: Mapping[str, Any], entry: Mapping[str, Any]
+) -> list[tuple[bool, str]]:
+    """Only an emergency goes without a decision, and then the ledger's entry names it as well."""
+    told = document["approval"]["break_glass"]
+    facts = entry.get("facts")
+    recorded = facts.get("break_glass_id") if isinstance(facts, dict) else None
+    return [
+        (bool(document["decisions"] or told), "nobody decided, and no glass was broken"),
+        ((told["id"] if told else None) == recorded, "the ledger tells of another break-glass"),
+        (
+            told is None or told["opened_by"] != told["confirmed_by"],
+            "one person alone broke the glass",
+        ),
+    ]
 
 
 def _approval_entry(encoded: str) -> Mapping[str, Any]:

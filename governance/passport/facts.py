@@ -120,29 +120,77 @@ class ScoreFacts:
 
 @dataclass(frozen=True, slots=True)
 class DecisionFacts:
-    """One person's recorded decision on exact bytes."""
+    """One person's recorded decision on exact bytes.
+
+    `role` is None where the policy asks for people or a group; `checklist` says "yes", "no" or
+    "not_applicable" to each item by its key.
+    """
 
     id: UUID
     reviewer_id: UUID
-    role: str
+    role: str | None
     stage: str
     verdict: str
     seen_sha256: str
     decided_at: datetime
     policy_version: str
-    checklist: Mapping[str, bool] = field(default_factory=dict)
+    checklist: Mapping[str, str] = field(default_factory=dict)
     seconds_on_screen: int | None = None
     reason_sealed: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class StageFacts:
+    """Whom one stage of the policy asks: "role", "people" or "group", and how many must approve.
+
+    `people` counts those whom the policy names; None where it names a role or a group.
+    """
+
+    position: int
+    key: str
+    name: str
+    asks: str
+    role: str | None
+    people: int | None
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionFacts:
+    """That an approval asked for changes beside the image, and who said that they are made.
+
+    `confirmed_by` is None while nobody did: until then nothing is published.
+    """
+
+    decision_id: UUID
+    confirmed_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlassFacts:
+    """That two people shortened the way to the approval in an emergency, and who they were."""
+
+    id: UUID
+    opened_by: UUID
+    confirmed_by: UUID
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalFacts:
-    """The approval that the release rests on, its case and its policy."""
+    """The approval that the release rests on, its case and its policy.
+
+    `conditions` has one for each approval with changes. `break_glass` is None where every stage had
+    its quorum.
+    """
 
     id: UUID
     case_id: UUID
     policy_version: str
     approved_at: datetime
+    stages: tuple[StageFacts, ...]
+    conditions: tuple[ConditionFacts, ...] = ()
+    break_glass: BreakGlassFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

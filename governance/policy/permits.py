@@ -31,6 +31,22 @@ def may(actor: Actor, permission: Permission, context: Context) -> bool:
     return granting_clause(actor, permission, context) is not None
 
 
+def failing(actor: Actor, permission: Permission, context: Context) -> tuple[str, ...]:
+    """Return why not: the predicates that fail in the clause that comes nearest; () if granted.
+
+    A key that lacks the scope fails as if it were asked for a person.
+    """
+    if granting_clause(actor, permission, context) is not None:
+        return ()
+    return min(
+        (
+            tuple(each.__name__ for each in clause if not each(actor, context)) or ("is_person",)
+            for clause in TABLE[permission]
+        ),
+        key=len,
+    )
+
+
 def require(actor: Actor, permission: Permission, context: Context) -> None:
     """Let pass, or raise NotPermitted (403)."""
     if not may(actor, permission, context):

@@ -10,12 +10,17 @@ from governance.kernel.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a predicate may know of the thing: its brand, who had a part in it, and whose it is."""
+    """What a predicate may know of the thing: its brand, who had a part in it, and whose it is.
+
+    `asked_roles` and `asked_people` are whom a review asks: holders of these roles in the brand,
+    and these people by name or through a group.
+    """
 
     brand_id: UUID | None = None
     contributors: frozenset[UUID] = frozenset()
     owner_id: UUID | None = None
-    stage_role: Role | None = None
+    asked_roles: frozenset[Role] = frozenset()
+    asked_people: frozenset[UUID] = frozenset()
 
 
 Predicate = Callable[[Actor, Context], bool]
@@ -46,14 +51,21 @@ def is_owner(actor: Actor, context: Context) -> bool:
     return context.owner_id is not None and context.owner_id == actor.id
 
 
+def is_somebodys(actor: Actor, context: Context) -> bool:
+    """Tell whether the thing belongs to a person: not to a brand, and not to the installation."""
+    return context.owner_id is not None
+
+
 def is_not_contributor(actor: Actor, context: Context) -> bool:
     """Tell whether the actor had no part in the thing: the second pair of eyes."""
     return actor.id not in context.contributors
 
 
-def holds_stage_role(actor: Actor, context: Context) -> bool:
-    """Tell whether the actor holds the role that the open stage asks for."""
-    return context.stage_role is not None and actor.holds(context.stage_role, context.brand_id)
+def is_asked(actor: Actor, context: Context) -> bool:
+    """Tell whether the review asks the actor: by name, through a group, or by a role they hold."""
+    return actor.id in context.asked_people or any(
+        actor.holds(role, context.brand_id) for role in context.asked_roles
+    )
 
 
 def is_auditor(actor: Actor, context: Context) -> bool:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from governance.policy.permissions import Permission as P  # noqa: N817  read aloud, row by row
 from governance.policy.predicates import (
     Predicate,
-    holds_stage_role,
+    is_asked,
     is_auditor,
     is_brand_manager,
     is_compliance_reviewer,
@@ -21,6 +21,7 @@ from governance.policy.predicates import (
     is_person,
     is_platform_admin,
     is_reviewer,
+    is_somebodys,
     is_system,
 )
 
@@ -40,7 +41,6 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.ACCOUNTS_USER_READ: ((is_owner,), (is_platform_admin,)),
         P.BRANDS_BRAND_CREATE: ((is_person, is_platform_admin),),
         P.BRANDS_BRAND_READ: ((is_member,), (is_platform_admin,), (is_system,)),
-        P.BRANDS_RULES_APPROVE: ((is_person, is_brand_manager, is_not_contributor),),
         P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
         # A draft is for people's eyes: a key reads what was released.
         P.GENERATION_ASSET_READ: ((is_person, is_member), (is_system,)),
@@ -49,8 +49,16 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.GENERATION_JOB_CREATE: ((is_marketer,),),
         P.GENERATION_JOB_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
         P.LEDGER_ENTRY_READ: ((is_auditor,), (is_platform_admin,), (is_system,)),
+        P.LEDGER_HOLD_LIFT: ((is_person, is_data_steward, is_not_contributor),),
+        P.LEDGER_HOLD_PLACE: ((is_person, is_data_steward),),
+        P.LEDGER_HOLD_READ: ((is_person, is_data_steward), (is_person, is_auditor)),
         P.LEDGER_LOG_SEQUENCE: ((is_system,),),
         P.LEDGER_PERSON_ERASE: ((is_person, is_data_steward),),
+        P.LICENCES_LICENCE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.LICENCES_LICENCE_PROPOSE: ((is_person, is_platform_admin),),
+        P.LICENCES_LICENCE_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.LICENCES_LICENCE_RETIRE: ((is_person, is_platform_admin),),
+        P.NOTICES_NOTICE_READ: ((is_person, is_owner),),
         P.PROMPTS_TEMPLATE_DRAFT: ((is_person, is_brand_manager),),
         P.PROMPTS_TEMPLATE_READ: ((is_member,), (is_system,)),
         P.PROMPTS_TEMPLATE_RELEASE: ((is_person, is_brand_manager),),
@@ -59,9 +67,17 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.PUBLISHING_DESTINATION_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.PUBLISHING_DESTINATION_PROPOSE: ((is_person, is_platform_admin),),
         P.PUBLISHING_DESTINATION_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.PUBLISHING_DESTINATION_RECONCILE: ((is_system,),),
+        P.PUBLISHING_FINDING_CLOSE: ((is_person, is_brand_manager), (is_person, is_platform_admin)),
+        P.PUBLISHING_FINDING_READ: ((is_auditor,), (is_brand_manager,), (is_platform_admin,)),
         P.PUBLISHING_PUBLICATION_CREATE: ((is_marketer,), (is_brand_manager,)),
         P.PUBLISHING_PUBLICATION_DELIVER: ((is_system,),),
         P.PUBLISHING_PUBLICATION_READ: ((is_member,), (is_system,)),
+        P.PUBLISHING_PUBLICATION_UNPUBLISH: ((is_system,),),
+        P.PUBLISHING_RECALL_RETRY: (
+            (is_person, is_compliance_reviewer),
+            (is_person, is_brand_manager),
+        ),
         P.PUBLISHING_RELEASE_CREATE: ((is_system,),),
         P.PUBLISHING_RELEASE_READ: ((is_member,), (is_system,)),
         P.PUBLISHING_RELEASE_WITHDRAW: (
@@ -76,6 +92,32 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
             (is_platform_admin,),
             (is_system,),
         ),
+        P.QUOTA_REQUEST_CREATE: (
+            (is_person, is_marketer, is_owner),
+            (is_person, is_brand_manager),
+        ),
+        # A person's account lies within the brand's: its manager may share that out.
+        P.QUOTA_REQUEST_DECIDE: (
+            (is_person, is_platform_admin, is_not_contributor),
+            (is_person, is_brand_manager, is_somebodys, is_not_contributor),
+        ),
+        P.QUOTA_REQUEST_READ: (
+            (is_owner, is_member),
+            (is_brand_manager,),
+            (is_auditor,),
+            (is_platform_admin,),
+        ),
+        P.QUOTA_REQUEST_WITHDRAW: ((is_person, is_owner),),
+        # What a rule or a person refused, a compliance reviewer who had no part in it may lift.
+        P.REFUSALS_APPEAL_DECIDE: ((is_person, is_compliance_reviewer, is_not_contributor),),
+        P.REFUSALS_APPEAL_OPEN: ((is_person, is_owner, is_member),),
+        P.REFUSALS_APPEAL_READ: (
+            (is_owner, is_member),
+            (is_compliance_reviewer,),
+            (is_auditor,),
+            (is_system,),
+        ),
+        P.REFUSALS_REFUSAL_OVERRIDE: ((is_person, is_compliance_reviewer, is_not_contributor),),
         P.REFUSALS_REFUSAL_READ: (
             (is_owner, is_member),
             (is_reviewer,),
@@ -85,16 +127,56 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.REGISTRY_PROFILE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.REGISTRY_PROFILE_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_PROFILE_READ: ((is_member,), (is_platform_admin,), (is_system,)),
-        P.REVIEW_CASE_DECIDE: ((is_person, holds_stage_role, is_not_contributor),),
+        # The short way in an emergency: two of these, then a third who had no part in any of it.
+        P.REVIEW_BREAK_GLASS_CONFIRM: (
+            (is_person, is_compliance_reviewer, is_not_contributor),
+            (is_person, is_brand_manager, is_not_contributor),
+        ),
+        P.REVIEW_BREAK_GLASS_JUDGE: ((is_person, is_compliance_reviewer, is_not_contributor),),
+        P.REVIEW_BREAK_GLASS_OPEN: (
+            (is_person, is_compliance_reviewer, is_not_contributor),
+            (is_person, is_brand_manager, is_not_contributor),
+        ),
+        P.REVIEW_BREAK_GLASS_READ: (
+            (is_person, is_owner, is_member),
+            (is_person, is_reviewer),
+            (is_person, is_auditor),
+            (is_system,),
+        ),
+        P.REVIEW_BREAK_GLASS_STOP: ((is_person, is_reviewer),),
+        # Only the two themselves, and only while each still holds such a role.
+        P.REVIEW_BREAK_GLASS_USE: (
+            (is_person, is_compliance_reviewer, is_asked, is_not_contributor),
+            (is_person, is_brand_manager, is_asked, is_not_contributor),
+        ),
+        P.REVIEW_CASE_DECIDE: ((is_person, is_member, is_asked, is_not_contributor),),
         P.REVIEW_CASE_OPEN: ((is_system,), (is_person, is_brand_manager)),
-        P.REVIEW_CASE_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
+        P.REVIEW_CASE_READ: (
+            (is_owner, is_member),
+            (is_person, is_member, is_asked),
+            (is_reviewer,),
+            (is_auditor,),
+            (is_system,),
+        ),
         P.REVIEW_CASE_VOID: (
             (is_system,),
             (is_person, is_brand_manager),
             (is_person, is_compliance_reviewer),
         ),
-        P.REVIEW_POLICY_APPROVE: ((is_person, is_brand_manager, is_not_contributor),),
+        P.REVIEW_CONDITION_CONFIRM: ((is_person, is_reviewer, is_not_contributor),),
+        P.REVIEW_GROUP_CHANGE: ((is_person, is_brand_manager, is_not_contributor),),
         P.REVIEW_POLICY_PROPOSE: ((is_person, is_brand_manager),),
+        # Saying something about an image is no part in it: whoever annotates may decide.
+        P.REVIEW_THREAD_WRITE: (
+            (is_person, is_owner, is_member),
+            (is_person, is_member, is_asked),
+            (is_person, is_reviewer),
+        ),
+        # Whoever had a part in the subject does not choose its judge either.
+        P.REVIEW_TURN_ASSIGN: (
+            (is_person, is_brand_manager, is_not_contributor),
+            (is_person, is_compliance_reviewer, is_not_contributor),
+        ),
     }
 )
 

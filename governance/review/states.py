@@ -1,4 +1,4 @@
-"""The review case's states and verdicts, and the one table of moves between the states."""
+"""The states, verdicts and moves of review cases and of the short way in an emergency."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -20,19 +20,54 @@ class Verdict(TextChoices):
     """What one reviewer says; each is also the name of the act that it may lead to."""
 
     APPROVE = "approve", _("approve")
+    APPROVE_WITH_CHANGES = "approve_with_changes", _("approve with changes")
     REJECT = "reject", _("reject")
     REQUEST_CHANGES = "request_changes", _("request changes")
+
+
+class ChecklistAnswer(TextChoices):
+    """What a reviewer answers to one item of the checklist."""
+
+    YES = "yes", _("yes")
+    NO = "no", _("no")
+    NOT_APPLICABLE = "not_applicable", _("not applicable")
+
+
+class BreakGlassState(TextChoices):
+    """Where an emergency approval stands."""
+
+    OPENED = "opened", _("opened")
+    CONFIRMED = "confirmed", _("confirmed")
+    STOPPED = "stopped", _("stopped")
+    USED = "used", _("used")
+    UPHELD = "upheld", _("upheld")
+    FAULTED = "faulted", _("faulted")
 
 
 REVIEW_CASE = Lifecycle(
     "review case",
     {
         "approve": {CaseState.OPEN.value: CaseState.APPROVED.value},
+        "approve_with_changes": {CaseState.OPEN.value: CaseState.APPROVED.value},
         "reject": {CaseState.OPEN.value: CaseState.REJECTED.value},
         "request_changes": {CaseState.OPEN.value: CaseState.CHANGES_REQUESTED.value},
         "void": {
             CaseState.OPEN.value: CaseState.VOIDED.value,
             CaseState.APPROVED.value: CaseState.VOIDED.value,
         },
+    },
+)
+
+BREAK_GLASS = Lifecycle(
+    "break-glass",
+    {
+        "confirm": {BreakGlassState.OPENED.value: BreakGlassState.CONFIRMED.value},
+        "stop": {
+            BreakGlassState.OPENED.value: BreakGlassState.STOPPED.value,
+            BreakGlassState.CONFIRMED.value: BreakGlassState.STOPPED.value,
+        },
+        "use": {BreakGlassState.CONFIRMED.value: BreakGlassState.USED.value},
+        "uphold": {BreakGlassState.USED.value: BreakGlassState.UPHELD.value},
+        "fault": {BreakGlassState.USED.value: BreakGlassState.FAULTED.value},
     },
 )

@@ -1,15 +1,16 @@
-"""What the database refuses of brands: a changed version, one approved twice or at birth.
+"""What the database refuses of brands: a changed version, one that no review approved.
 
 On SQLite a REPLACE removes rows through any unique index without asking the delete triggers, so
 each unique key has its own refusal on insert.
 """
 
+from governance.review.guards import approved_by_review
 from governance.tables import guards
 from governance.tables.guards import Guard
 
 
-def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
-    """Guard a numbered version: its content is fixed, it starts unapproved, approval is final."""
+def _proposed_version(table: str, kind: str, *columns: str) -> tuple[Guard, ...]:
+    """Guard a numbered version: its content is fixed, its review approves it, once and for all."""
     return (
         guards.never_deleted(table),
         guards.frozen(table, "id", "brand_id", "number", *columns, "proposed_by", "created_at"),
@@ -34,6 +35,7 @@ def _proposed_version(table: str, *columns: str) -> tuple[Guard, ...]:
             ),
             message="an approval is final",
         ),
+        *approved_by_review(table, kind),
     )
 
 
@@ -41,6 +43,14 @@ GUARDS = (
     guards.never_deleted("brands_brand"),
     guards.frozen("brands_brand", "id", "slug", "created_at"),
     guards.once("brands_brand_once", "brands_brand", ("slug",), "a slug is taken once"),
-    *_proposed_version("brands_ruleset", "rules", "sha256"),
-    *_proposed_version("brands_scoringpolicy", "advisory", "thresholds", "sha256"),
+    *_proposed_version("brands_ruleset", "rule_set", "rules", "sha256"),
+    *_proposed_version(
+        "brands_scoringpolicy", "scoring_policy", "advisory", "thresholds", "sha256"
+    ),
 )
+
+# People propose and decide over web; an approval there puts a version in force.
+WRITERS = {
+    table: frozenset({"reviewer"})
+    for table in ("brands_brand", "brands_ruleset", "brands_scoringpolicy")
+}

@@ -19,7 +19,7 @@ from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyReco
 
 def get_brand(actor: Actor, brand_id: UUID) -> BrandRecord:
     """Return one brand. Raises: NotFound if there is none or the actor may not see it."""
-    if permits.may(actor, Permission.BRANDS_BRAND_READ, Context(brand_id=brand_id)):
+    if _may_see(actor, brand_id):
         brand = Brand.objects.filter(pk=brand_id).first()
         if brand is not None:
             return brand_record(brand)
@@ -55,6 +55,14 @@ def current_rules(brand_id: UUID) -> RulesRecord:
     return rules_record(rules)
 
 
+def get_rules(actor: Actor, rules_id: UUID) -> RulesRecord:
+    """Return one set of rules of a brand that the actor may see. Raises: NotFound."""
+    rules = RuleSet.objects.filter(pk=rules_id).first()
+    if rules is None or not _may_see(actor, rules.brand_id):
+        raise NotFound(_("No set of rules has this id."), pointer="/rules_id")
+    return rules_record(rules)
+
+
 def list_rules(actor: Actor, brand_id: UUID) -> tuple[RulesRecord, ...]:
     """List every set of rules of a brand, newest first. Raises: NotFound for a hidden brand."""
     get_brand(actor, brand_id)
@@ -83,6 +91,14 @@ def get_scoring_policy(policy_id: UUID) -> ScoringPolicyRecord:
     if policy is None:
         raise NotFound(_("No scoring policy has this id."), pointer="/policy_id")
     return scoring_policy_record(policy)
+
+
+def read_scoring_policy(actor: Actor, policy_id: UUID) -> ScoringPolicyRecord:
+    """Return one policy of a brand that the actor may see. Raises: NotFound."""
+    policy = get_scoring_policy(policy_id)
+    if not _may_see(actor, policy.brand_id):
+        raise NotFound(_("No scoring policy has this id."), pointer="/policy_id")
+    return policy
 
 
 def list_scoring_policies(actor: Actor, brand_id: UUID) -> tuple[ScoringPolicyRecord, ...]:
@@ -132,3 +148,7 @@ def scoring_policy_record(policy: ScoringPolicy) -> ScoringPolicyRecord:
         approved_by=policy.approved_by,
         approved_at=policy.approved_at,
     )
+
+
+def _may_see(actor: Actor, brand_id: UUID) -> bool:
+    return permits.may(actor, Permission.BRANDS_BRAND_READ, Context(brand_id=brand_id))

@@ -1,4 +1,8 @@
-"""Commands on brands: create one; propose and approve its rules and its scoring policy."""
+"""Commands on brands: create one; propose and approve its rules and its scoring policy.
+
+What is proposed is reviewed like everything else, under the brand's policy for it; the approval
+of its case puts it in force.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +23,7 @@ from governance.ledger.events import Event
 from governance.policy.permissions import Permission
 from governance.policy.permits import may, require
 from governance.policy.predicates import Context
+from governance.review import services as review
 from templates.brands import scoring, screening, selectors
 from templates.brands.errors import AlreadyApproved, BrandExists
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
@@ -39,7 +44,7 @@ DEFAULT_DATA_CLASS = "internal"
 def create_brand(
     *, actor: Actor, slug: str, name: str, palette: Sequence[str], now: datetime
 ) -> BrandRecord:
-    """Create a brand; it can be ordered for once it has approved rules and policies.
+    """Create a brand with its first review policies; it can be ordered for once it has its own.
 
     Raises: InvalidInput for a bad slug, name or color; BrandExists.
     """
@@ -62,15 +67,16 @@ def create_brand(
             now=now,
             facts={"slug": slug, "data_class": brand.data_class, "palette": list(palette)},
         )
+        review.install_policies(actor=actor, brand_id=brand.id, now=now)
     return selectors.brand_record(brand)
 
 
 def propose_rules(
     *, actor: Actor, brand_id: UUID, rules: Sequence[Rule | Mapping[str, Any]], now: datetime
 ) -> RulesRecord:
-    """Propose a brand's next set of rules; it counts only after somebody else approved it.
+    """Propose a brand's next set of rules and open its review; approved, it counts.
 
-    Raises: InvalidInput for a bad rule, NotFound for a hidden brand.
+    Raises: InvalidInput for a bad rule, NotFound for a hidden brand, NoPolicy.
     """
     selectors.get_brand(actor, brand_id)
     require(actor, Permission.BRANDS_RULES_PROPOSE, Context(brand_id=brand_id))
@@ -92,23 +98,23 @@ def propose_rules(
             now=now,
             facts={"number": number, "rules": len(written)},
         )
+        review.submit_content(
+            actor=actor,
+            subject=_subject("rule_set", row),
+            title=_("Rules, version %(number)s") % {"number": number},
+            parent_id=_in_force(row),
+            now=now,
+        )
     return selectors.rules_record(row)
 
 
-def approve_rules(*, actor: Actor, rules_id: UUID, now: datetime) -> RulesRecord:
-    """Approve proposed rules; from now on they are the brand's.
+def approve_rules(*, actor: Actor, rules_id: UUID, sha256: str, now: datetime) -> RulesRecord:
+    """Approve proposed rules as one of their reviewers; after the last approval they count.
 
-    Raises: NotPermitted for whoever proposed them, AlreadyApproved, NotFound.
+    `sha256` is of the rules that the actor was shown.
+    Raises: NotFound; NotPermitted for whoever proposed them; AlreadyApproved; what `decide` raises.
     """
-    with transaction.atomic():
-        row = _approve(RuleSet, actor=actor, row_id=rules_id, now=now)
-        ledger.append(
-            actor=actor,
-            event=Event.BRANDS_RULES_APPROVED,
-            subject=_subject("rule_set", row),
-            now=now,
-            facts={"number": row.number, "proposed_by": str(row.proposed_by)},
-        )
+    row = _approve(RuleSet, actor=actor, row_id=rules_id, sha256=sha256, now=now)
     return selectors.rules_record(row)
 
 
@@ -120,9 +126,9 @@ def propose_scoring_policy(
     thresholds: Mapping[str, Mapping[str, float | str]],
     now: datetime,
 ) -> ScoringPolicyRecord:
-    """Propose a brand's next scoring policy; it counts only after somebody else approved it.
+    """Propose a brand's next scoring policy and open its review; approved, it counts.
 
-    Raises: InvalidInput for a bad threshold, NotFound for a hidden brand.
+    Raises: InvalidInput for a bad threshold, NotFound for a hidden brand, NoPolicy.
     """
     selectors.get_brand(actor, brand_id)
     # A scoring policy is one of the brand's rules: the same people propose and approve both.
@@ -146,23 +152,25 @@ def propose_scoring_policy(
             now=now,
             facts={"number": number, "advisory": advisory, "scorers": sorted(written)},
         )
+        review.submit_content(
+            actor=actor,
+            subject=_subject("scoring_policy", row),
+            title=_("Scoring policy, version %(number)s") % {"number": number},
+            parent_id=_in_force(row),
+            now=now,
+        )
     return selectors.scoring_policy_record(row)
 
 
-def approve_scoring_policy(*, actor: Actor, policy_id: UUID, now: datetime) -> ScoringPolicyRecord:
-    """Approve a proposed scoring policy; from now on images are judged by it.
+def approve_scoring_policy(
+    *, actor: Actor, policy_id: UUID, sha256: str, now: datetime
+) -> ScoringPolicyRecord:
+    """Approve a proposed scoring policy as one of its reviewers; after the last one it counts.
 
-    Raises: NotPermitted for whoever proposed it, AlreadyApproved, NotFound.
+    `sha256` is of the thresholds that the actor was shown.
+    Raises: NotFound; NotPermitted for whoever proposed it; AlreadyApproved; what `decide` raises.
     """
-    with transaction.atomic():
-        row = _approve(ScoringPolicy, actor=actor, row_id=policy_id, now=now)
-        ledger.append(
-            actor=actor,
-            event=Event.BRANDS_SCORING_POLICY_APPROVED,
-            subject=_subject("scoring_policy", row),
-            now=now,
-            facts={"number": row.number, "proposed_by": str(row.proposed_by)},
-        )
+    row = _approve(ScoringPolicy, actor=actor, row_id=policy_id, sha256=sha256, now=now)
     return selectors.scoring_policy_record(row)
 
 
@@ -197,32 +205,28 @@ def _next_number(model: type[RuleSet] | type[ScoringPolicy], brand_id: UUID) -> 
     return int(last or 0) + 1
 
 
-def _approve(model: type[Version], *, actor: Actor, row_id: UUID, now: datetime) -> Version:
+def _in_force(row: RuleSet | ScoringPolicy) -> UUID | None:
+    """Return the version that this one would take the place of: what reviewers compare it with."""
+    versions = type(row).objects.filter(brand_id=row.brand_id, approved_by__isnull=False)
+    return versions.order_by("-number").values_list("pk", flat=True).first()
+
+
+def _approve(
+    model: type[Version], *, actor: Actor, row_id: UUID, sha256: str, now: datetime
+) -> Version:
     row = model.objects.filter(pk=row_id).first()
     if row is None or not may(actor, Permission.BRANDS_BRAND_READ, Context(brand_id=row.brand_id)):
         raise NotFound(_("Nothing that could be approved has this id."), pointer="/id")
-    require(
-        actor,
-        Permission.BRANDS_RULES_APPROVE,
-        Context(brand_id=row.brand_id, contributors=frozenset({row.proposed_by})),
-    )
-    # Approvals of one brand run one after the other, so that no older number wins over a newer.
-    Brand.objects.select_for_update(no_key=True).get(pk=row.brand_id)
-    newer = model.objects.filter(
+    counting = model.objects.filter(
         brand_id=row.brand_id, number__gte=row.number, approved_by__isnull=False
     )
-    approved = (
-        0
-        if newer.exists()
-        else model.objects.filter(pk=row.pk, approved_by__isnull=True).update(
-            approved_by=actor.id, approved_at=now
-        )
-    )
-    if approved != 1:
+    if counting.exists():
         raise AlreadyApproved(
             _("This version, or a later one, was approved before."), number=row.number
         )
-    row.approved_by, row.approved_at = actor.id, now
+    # The database puts the version in force with its approval: see guards.
+    review.approve_content(actor=actor, subject_id=row.id, sha256=sha256, now=now)
+    row.refresh_from_db()
     return row
 
 

@@ -62,6 +62,16 @@ VERSION_GUARDS = (
         "a version's number is taken once",
     ),
     refuse_when(
+        "prompts_version_of_its_kind",
+        "prompts_templateversion",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM review_subject "
+            "WHERE id = NEW.subject_id AND kind = 'template_version')"
+        ),
+        message="a version is reviewed as a template, by those who review templates",
+    ),
+    refuse_when(
         "prompts_version_starts_draft",
         "prompts_templateversion",
         event="INSERT",
@@ -135,3 +145,10 @@ RELEASE_GUARDS = (
 )
 
 GUARDS = (*TEMPLATE_GUARDS, *VERSION_GUARDS, *RELEASE_GUARDS)
+
+# Templates are drafted, submitted and released by people, over web.
+WRITERS = {
+    "prompts_prompttemplate": frozenset({"reviewer"}),
+    "prompts_templateversion": frozenset({"reviewer"}),
+    "prompts_templaterelease": frozenset({"reviewer"}),
+}

@@ -13,7 +13,7 @@ rule. What is written is what was read: reading, writing and reading again loses
 """
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,18 @@ def write_template(content: Mapping[str, Any]) -> str:
             ordered[key] = style(ordered[key])
     if ordered.get("notes"):
         ordered["notes"] = _Literal(ordered["notes"])
-    return yaml.dump(
-        ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=92, indent=2
-    )
+    return _written(ordered)
+
+
+def write_about(name: str, palette: Sequence[str]) -> str:
+    """Write the pack.yaml of a brand's templates."""
+    about = {
+        "format": 1,
+        "name": name,
+        "description": _Folded(f"The templates of {name}, as they were exported."),
+        "palette": list(dict.fromkeys(palette)),
+    }
+    return _written(about)
 
 
 def read_yaml(path: Path) -> Any:
@@ -196,6 +205,12 @@ def read_yaml(path: Path) -> Any:
         raise InvalidInput(
             f"{path.name} cannot be read as YAML.", pointer=pointer, rule="yaml"
         ) from error
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=92, indent=2
+    )
 
 
 def _said(error: yaml.MarkedYAMLError) -> str:

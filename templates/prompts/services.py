@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor
@@ -21,7 +20,7 @@ from governance.ledger.events import Event
 from governance.policy.permissions import Permission
 from governance.policy.permits import may, require
 from governance.policy.predicates import Context
-from governance.release import selectors as releases
+from governance.release import services as releases
 from governance.review import selectors as reviews
 from governance.review import services as review
 from governance.sealing import services as sealing
@@ -43,7 +42,6 @@ RETIRE_PURPOSE = "prompts.version.retire_reason"
 SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 MAX_SLUG = 60
 MAX_REASON = 2000
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def draft_version(
         )
         # Two drafts at once take their numbers one after the other.
         PromptTemplate.objects.select_for_update(no_key=True).get(pk=template.pk)
-        last = TemplateVersion.objects.filter(template=template).aggregate(last=Max("number"))
+        last = TemplateVersion.objects.filter(template=template).order_by("-number").first()
         version_id = uuid7()
         review.register_subject(
             subject_id=version_id,
@@ -93,13 +91,14 @@ def draft_version(
             sha256=sha256,
             brand_id=brand_id,
             contributors={actor.id: "author"},
+            parent_id=None if last is None else last.subject_id,
             now=now,
         )
         version = TemplateVersion.objects.create(
             id=version_id,
             template=template,
             brand_id=brand_id,
-            number=int(last["last"] or 0) + 1,
+            number=1 if last is None else last.number + 1,
             subject_id=version_id,
             sha256=sha256,
             canonical=canonical.decode(),
@@ -187,7 +186,13 @@ def retire_version(*, actor: Actor, version_id: UUID, reason: str, now: datetime
                 pointer="/reason",
             )
         move(version, transition)
-        voided = _void_pinning(actor=actor, version=version, now=now)
+        voided = releases.void_pinning(
+            actor=actor,
+            name=PIN,
+            value=str(version.id),
+            reason=_("The template version that it rests on was retired."),
+            now=now,
+        )
         _record(
             actor,
             Event.PROMPTS_VERSION_RETIRED,
@@ -241,43 +246,6 @@ def _lock(actor: Actor, version_id: UUID) -> TemplateVersion:
     ):
         raise NotFound(_("No template version has this id."), pointer="/version_id")
     return version
-
-
-def _void_pinning(*, actor: Actor, version: TemplateVersion, now: datetime) -> int:
-    """Void the cases that rest on the version, and count them; approved ones if unreleased."""
-    doomed = [
-        case_id
-        for state in ("open", "approved")
-        for case_id in _cases_resting_on(actor, version, state)
-    ]
-    for case_id in doomed:
-        review.void_case(
-            actor=actor,
-            case_id=case_id,
-            reason=_("The template version that it rests on was retired."),
-            now=now,
-        )
-    return len(doomed)
-
-
-def _cases_resting_on(actor: Actor, version: TemplateVersion, state: str) -> list[UUID]:
-    found: list[UUID] = []
-    after: UUID | None = None
-    while True:
-        page = reviews.list_cases(actor, version.brand_id, state, after=after, limit=_PAGE)
-        found += [
-            case.id
-            for case in page
-            if case.pins.get(PIN) == str(version.id)
-            and not (case.subject.kind == SUBJECT_KIND and state == "approved")
-            and not (
-                case.approval_id is not None
-                and releases.find_release(approval_id=case.approval_id) is not None
-            )
-        ]
-        if len(page) < _PAGE:
-            return found
-        after = page[-1].id
 
 
 def _record(

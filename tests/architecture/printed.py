@@ -14,7 +14,10 @@ from imprimatur.publishing.states import PUBLICATION
 from generation.jobs.states import ITEM
 from governance.kernel.lifecycle import Lifecycle
 from governance.policy import table
-from governance.review.states import REVIEW_CASE
+from governance.quota.states import REQUEST
+from governance.refusals.states import APPEAL
+from governance.review import outcomes
+from governance.review.states import BREAK_GLASS, REVIEW_CASE
 from templates.prompts.states import TEMPLATE_VERSION
 from tests.architecture import settings_reference
 
@@ -23,8 +26,11 @@ DOCS = ROOT / "docs"
 LIFECYCLES: Mapping[str, Lifecycle] = {
     "job-item": ITEM,
     "review-case": REVIEW_CASE,
+    "break-glass": BREAK_GLASS,
     "publication": PUBLICATION,
     "template-version": TEMPLATE_VERSION,
+    "appeal": APPEAL,
+    "quota-request": REQUEST,
 }
 SOURCES = {
     "imprimatur": ROOT / "platform" / "imprimatur",
@@ -38,6 +44,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Yield each page that is printed, whole or in part, with the text that it must have."""
     yield DOCS / "settings.md", settings_reference.page()
     yield DOCS / "permissions.md", permissions()
+    yield DOCS / "review.md", review()
     page = DOCS / "architecture.md"
     text = page.read_text(encoding="utf-8")
     for name, block in {"rooms": rooms(), **_diagrams()}.items():
@@ -94,6 +101,12 @@ def permissions() -> str:
     )
 
 
+def review() -> str:
+    """Return the page on reviews with the decision table as the code has it."""
+    text = (DOCS / "review.md").read_text(encoding="utf-8")
+    return _between(text, "decision-table", outcomes.decision_table())
+
+
 def main() -> int:
     """Write every page that differs, and name it."""
     for path, text in pages():
@@ -121,13 +134,18 @@ def _present(root: str, layer: str) -> list[str]:
 
 
 def _with_block(text: str, name: str, block: str) -> str:
+    """Put a diagram between the marks of that name. Raises: ValueError if the page has none."""
+    return _between(text, name, f"```mermaid\n{block}\n```")
+
+
+def _between(text: str, name: str, block: str) -> str:
     """Put `block` between the marks of that name. Raises: ValueError if the page has none."""
     begin, end = f"<!-- printed: {name} -->", f"<!-- end: {name} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"docs/architecture.md must hold {begin} and {end} once")
+        raise ValueError(f"the page must hold {begin} and {end} once")
     head, rest = text.split(begin)
     _old, tail = rest.split(end)
-    return f"{head}{begin}\n```mermaid\n{block}\n```\n{end}{tail}"
+    return f"{head}{begin}\n{block}\n{end}{tail}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ KINDS = {
     "env_str": "text",
     "env_list": "comma-separated texts",
     "env_int": "whole number",
+    "env_decimal": "amount",
     "env_bool": "True or False",
     "env_path": "path",
     "env_secret": "secret",

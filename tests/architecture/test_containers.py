@@ -17,6 +17,7 @@ import yaml
 from dockerfile_parse import DockerfileParser
 from imprimatur.config import health, processes
 
+from governance.tables.roles import DatabaseRole
 from tests.architecture import settings_reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,9 @@ HOLDERS = {
     f"{KEYS}/sealing": {"web", "worker", "worker-gpu", "publisher"},
 }
 CEREMONY = "keys"
-OURS = ("web", "worker", "worker-gpu", "publisher", "relay", "migrate", CEREMONY)
+OURS = ("web", "worker", "worker-gpu", "publisher", "relay", "roles", "migrate", CEREMONY)
+# Who may be told the owner's password: they run before the processes, and are gone.
+OWNERS = ("roles", "migrate")
 # What the images set that Python or Django reads, and no setting of ours.
 NOT_SETTINGS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE"}
 # Which process each service is, and on which device.
@@ -45,6 +48,7 @@ PROCESSES = {
 }
 COMMANDS = {
     CEREMONY: ["-m", "django", "keys"],
+    "roles": ["-m", "django", "roles", "--apply"],
     "migrate": ["-m", "django", "migrate", "--skip-checks", "--database", "owner"],
 }
 
@@ -177,6 +181,28 @@ def misplaced_keys(compose: Compose) -> list[str]:
     return wrong
 
 
+def wrong_logins(compose: Compose) -> list[str]:
+    """Return the services that are told another login than their process's, or a role's password.
+
+    `roles` alone is told the passwords, to make the logins; `keys` has no network to log in over.
+    """
+    wrong = []
+    for service in OURS:
+        process = PROCESSES[service][0] if service in PROCESSES else ""
+        told = {
+            Path(value).name
+            for name, value in compose["services"][service]["environment"].items()
+            if name.startswith("DATABASE_")
+        }
+        passwords = {f"{role}_password" for role in DatabaseRole} if service == "roles" else set()
+        login = "database_url_auditor" if service == CEREMONY else "database_owner_url"
+        if process:
+            login = f"database_url_{processes.ROLES[process]}"
+        if told != {login, *passwords}:
+            wrong.append(service)
+    return wrong
+
+
 def missing_mounts(compose: Compose) -> list[str]:
     """Return paths in a container's environment that nothing is mounted on."""
     wrong = []
@@ -215,6 +241,9 @@ def unordered_starts(compose: Compose) -> list[str]:
         "redis": {"condition": "service_healthy"},
     }
     wrong = [s for s in PROCESSES if compose["services"][s].get("depends_on") != needs]
+    made = {"condition": "service_completed_successfully"}
+    if compose["services"]["migrate"].get("depends_on", {}).get("roles") != made:
+        wrong.append("migrate")
     wrong += [
         s for s in ("postgres", "redis") if "test" not in compose["services"][s]["healthcheck"]
     ]
@@ -228,6 +257,7 @@ RULES: dict[Callable[[Compose], object], object] = {
     missing_variables: [],
     loose_secrets: [],
     misplaced_keys: [],
+    wrong_logins: [],
     # Web compares the paths of proposed destinations with it; only the publisher writes there.
     missing_mounts: ["web: DESTINATION_ROOTS"],
     not_confined: [],
@@ -235,7 +265,7 @@ RULES: dict[Callable[[Compose], object], object] = {
 }
 
 
-def mistake(rule: Callable[[Compose], object], compose: Compose) -> None:
+def mistake(rule: Callable[[Compose], object], compose: Compose) -> None:  # noqa: C901  one for each rule
     """Make the mistake that a rule is there to see."""
     services = compose["services"]
     match rule.__name__:
@@ -251,6 +281,9 @@ def mistake(rule: Callable[[Compose], object], compose: Compose) -> None:
             services["web"]["environment"]["SECRET_KEY"] = "in the open"
         case "misplaced_keys":
             services["worker"]["volumes"].append(f"keys:{KEYS}")
+        case "wrong_logins":
+            url = services["web"]["environment"]["DATABASE_URL_FILE"]
+            services["worker"]["environment"]["DATABASE_URL_FILE"] = url
         case "missing_mounts":
             services["relay"]["volumes"] = []
         case "not_confined":
@@ -275,11 +308,11 @@ class TestCompose:
         named = {process for process, _device in PROCESSES.values()}
         assert named == set(processes.commands(host="0.0.0.0", port=PORT))
 
-    def test_tells_the_owners_role_to_the_migration_only(self) -> None:
+    def test_tells_the_owners_role_to_whoever_makes_roles_and_tables_only(self) -> None:
         services = read_compose()["services"]
         named = [s for s in OURS if "DATABASE_OWNER_URL_FILE" in services[s]["environment"]]
         mounted = [s for s in services if "database_owner_url" in services[s].get("secrets", [])]
-        assert named == mounted == ["migrate"]
+        assert sorted(named) == sorted(mounted) == sorted(OWNERS)
 
     def test_makes_keys_only_when_asked_and_without_a_network(self) -> None:
         ceremony = read_compose()["services"][CEREMONY]
@@ -321,17 +354,26 @@ class TestCompose:
     def test_has_its_secrets_made_by_the_script(self) -> None:
         script = (DOCKER / "make_secrets.sh").read_text(encoding="utf-8")
         made = set(re.findall(r"^keep (\w+) ", script, re.MULTILINE))
+        for_each = {"app", "reviewer", "publisher", "sequencer", "auditor"}
+        assert "for role in app reviewer publisher sequencer auditor; do" in script
+        made |= {f"{role}_password" for role in for_each}
+        made |= {f"database_url_{role}" for role in for_each}
         assert made == set(read_compose()["secrets"])
+        assert for_each == set(DatabaseRole)
 
     def test_speaks_of_the_roles_that_the_script_makes(self) -> None:
         roles = (DOCKER / "roles.sql").read_text(encoding="utf-8")
         script = (DOCKER / "make_secrets.sh").read_text(encoding="utf-8")
-        defaults = dict(re.findall(r"\\set (database|owner|application) (\w+)", roles))
-        urls = re.findall(r"postgres://(\w+):\$\(read_secret (\w+)\)@postgres:5432/(\w+)", script)
+        defaults = dict(re.findall(r"\\set (database|owner) (\w+)", roles))
+        urls = re.findall(r"postgres://(\S+):\$\(read_secret (\S+)\)@postgres:5432/(\w+)", script)
         assert urls == [
+            ("imprimatur_$role", '"${role}_password"', defaults["database"]),
             (defaults["owner"], "owner_password", defaults["database"]),
-            (defaults["application"], "application_password", defaults["database"]),
         ]
+
+    def test_calls_the_roles_as_the_settings_do(self) -> None:
+        (prefix,) = (v for v in settings_reference.variables() if v.name == "DATABASE_ROLES")
+        assert prefix.default == "'imprimatur_'"
 
 
 class TestDockerfile:

@@ -90,7 +90,10 @@ class TestContracts:
         tables = {
             ".".join(models.relative_to(ROOT).with_suffix("").parts).removeprefix("platform.")
             for source in SOURCES
-            for models in (ROOT / source).glob("*/models.py")
+            for models in [
+                *(ROOT / source).glob("*/models.py"),
+                *(ROOT / source).glob("*/models"),
+            ]
         } - {"governance.tables.models", "generation.packs.models"}  # hold no tables
         of_one_app = {
             contract["protected_modules"][0]: contract["allowed_importers"]

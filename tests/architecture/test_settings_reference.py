@@ -41,7 +41,12 @@ class TestVariables:
 
     def test_are_required_together_where_one_asks_for_others(self) -> None:
         conditional = {v.name: v.only_if for v in settings_reference.variables() if v.only_if}
-        assert set(conditional.values()) == {"BLOBS_S3_BUCKET"}
+        assert set(conditional.values()) == {
+            "BLOBS_S3_BUCKET",
+            "LEDGER_ANCHOR_PLACE.startswith('s3://')",
+            "LEDGER_EVENTS_PLACE.startswith('s3://')",
+            "LEDGER_TILES_PLACE.startswith('s3://')",
+        }
 
     def test_are_read_through_the_typed_reader_only(self) -> None:
         reading = {

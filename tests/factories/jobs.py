@@ -30,7 +30,7 @@ from governance.sealing import services as sealing
 from templates.brands import services as brands
 from templates.brands.records import ScoringPolicyRecord
 from templates.prompts.records import VersionRecord
-from tests.factories import review, templates
+from tests.factories import licences, review, templates
 from tests.factories.quota import PERIOD, platform_admin
 from tests.factories.review import NOW
 
@@ -78,11 +78,7 @@ class Shop:
         with transaction.atomic():
             job_id = services.create_job(
                 actor=actor,
-                brand_id=self.brand_id,
-                template_id=self.version.template_id,
-                template_version_id=self.version.id,
-                template_version_sha256=self.version.sha256,
-                template_name=self.version.name,
+                version=self.version,
                 profile=self.profile,
                 scoring_policy_id=self.policy.id,
                 variables=sealing.seal(
@@ -153,7 +149,9 @@ def shop(
         thresholds=thresholds or SHARPNESS,
         now=NOW,
     )
-    policy = brands.approve_scoring_policy(actor=team.other_manager, policy_id=proposed.id, now=NOW)
+    policy = brands.approve_scoring_policy(
+        actor=team.other_manager, policy_id=proposed.id, sha256=proposed.sha256, now=NOW
+    )
     made = Shop(
         studio=studio,
         version=studio.release(),
@@ -194,7 +192,6 @@ def profile(
         "parameters": {"steps": 3, "guidance": 4.0, "max_sequence_length": 32},
         "scorers": {"folder": "nowhere", "entries": []},
         "is_calibrated": False,
-        "licence": "demo",
     }
     if pack is not None:
         root = pack.folder.name
@@ -213,7 +210,10 @@ def profile(
             "snapshot_sha256": pack.model.snapshot_sha256,
             "scorers": {"folder": root, "entries": entries},
         }
-    proposed = registry.propose_profile(actor=platform_admin(), **(facts | changes), now=NOW)
+    facts |= changes
+    if "licence_id" not in facts:
+        facts["licence_id"] = licences.agreed().id
+    proposed = registry.propose_profile(actor=platform_admin(), **facts, now=NOW)
     return registry.approve_profile(actor=platform_admin(), profile_id=proposed.id, now=NOW)
 
 

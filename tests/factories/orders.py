@@ -89,4 +89,6 @@ def scoring(studio: templates.Studio) -> None:
         thresholds=jobs.SHARPNESS,
         now=NOW,
     )
-    brands.approve_scoring_policy(actor=studio.team.other_manager, policy_id=policy.id, now=NOW)
+    brands.approve_scoring_policy(
+        actor=studio.team.other_manager, policy_id=policy.id, sha256=policy.sha256, now=NOW
+    )

@@ -1,6 +1,7 @@
 """People for tests: two admins by bootstrap, everybody else through the services."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -44,8 +45,8 @@ def add(
 
 
 def acting(username: str) -> Actor:
-    """Return the person as they may act now."""
-    return selectors.get_actor_by_username(username)
+    """Return the person as they may act now, just signed in."""
+    return replace(selectors.get_actor_by_username(username), authenticated_at=clock_now())
 
 
 def key(

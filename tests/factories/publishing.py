@@ -39,6 +39,7 @@ from governance.review import selectors as review
 from governance.review.records import CaseRecord
 from governance.sealing import services as sealing
 from templates.prompts.records import VersionRecord
+from tests.factories import licences
 from tests.factories import review as make
 from tests.factories import templates as studios
 from tests.factories.quota import PERIOD, platform_admin
@@ -125,8 +126,11 @@ class Press:
         return self.folder / "published"
 
     def image(self) -> AssetRecord:
-        """Order an image and make it, as a worker does: it is in review then."""
-        job_id = self._order()
+        """Order an image and make it: it is in review then."""
+        return self.made(self.job())
+
+    def made(self, job_id: UUID) -> AssetRecord:
+        """Make the one image of an order, as a worker does."""
         (item,) = jobs.get_job(self.marketer, job_id).items
         claim = job_services.claim(item_id=item.id, worker="test")
         assert claim is not None
@@ -227,18 +231,15 @@ class Press:
             actor=self.marketer, release_id=release.id, destination_id=destination.id, now=NOW
         )
 
-    def _order(self) -> UUID:
+    def job(self) -> UUID:
+        """Order one image."""
         person = self.marketer.id
         prompt = sealing.seal(person_id=person, text="a red mug", purpose=jobs.PROMPT)
         variables = sealing.seal(person_id=person, text='{"object":"mug"}', purpose=jobs.VARIABLES)
         with transaction.atomic():
             return job_services.create_job(
                 actor=self.marketer,
-                brand_id=self.brand_id,
-                template_id=self.version.template_id,
-                template_version_id=self.version.id,
-                template_version_sha256=self.version.sha256,
-                template_name=self.version.name,
+                version=self.version,
                 profile=self.profile,
                 scoring_policy_id=uuid7(),
                 variables=variables,
@@ -261,7 +262,7 @@ class Press:
             parameters={"steps": 8, "guidance": 4.0, "max_sequence_length": 77},
             scorers={"folder": "demo", "entries": []},
             is_calibrated=False,
-            licence="demo",
+            licence_id=licences.agreed().id,
             now=NOW,
         )
         return registry.approve_profile(actor=self.other_admin, profile_id=proposed.id, now=NOW)

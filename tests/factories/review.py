@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,13 @@ from governance.ledger.checkpoints import CheckpointSigner
 from governance.release import services as release
 from governance.release.records import ReleaseRecord
 from governance.review import selectors, services
-from governance.review.records import CaseRecord, DecisionRecord, PolicyRecord, StageSpec
+from governance.review.records import (
+    AnswerSpec,
+    CaseRecord,
+    DecisionRecord,
+    PolicyRecord,
+    StageSpec,
+)
 from governance.sealing import keys as sealing_keys
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -44,7 +51,8 @@ class ActorFactory(factory.Factory):
 
 
 def person(brand_id: UUID, *roles: Role, **facts: Any) -> Actor:
-    """Make a person who holds `roles` in the brand."""
+    """Make a person who holds `roles` in the brand and has just given their password."""
+    facts.setdefault("authenticated_at", NOW)
     made: Actor = ActorFactory(brand_id=brand_id, held=roles, **facts)
     return made
 
@@ -78,10 +86,22 @@ class Team:
         self.auditor = person(self.brand_id, Role.AUDITOR)
 
 
+def found(brand_id: UUID) -> None:
+    """Give a brand the policies that every brand starts with, once, as its creator."""
+    creator = Actor(uuid7(), is_platform_admin=True)
+    if not selectors.list_policies(creator, brand_id, "review_policy"):
+        services.install_policies(actor=creator, brand_id=brand_id, now=NOW)
+
+
 def approved_policy(
-    team: Team, *, kind: str = "asset", stages: Sequence[StageSpec] = TWO_STAGES
+    team: Team,
+    *,
+    kind: str = "asset",
+    stages: Sequence[StageSpec] = TWO_STAGES,
+    **content: Any,
 ) -> PolicyRecord:
     """Propose a policy as one manager and approve it as the other."""
+    found(team.brand_id)
     proposed = services.propose_policy(
         actor=team.manager,
         brand_id=team.brand_id,
@@ -89,8 +109,11 @@ def approved_policy(
         name="Standard",
         stages=stages,
         now=NOW,
+        **content,
     )
-    return services.approve_policy(actor=team.other_manager, policy_id=proposed.id, now=NOW)
+    return services.approve_policy(
+        actor=team.other_manager, policy_id=proposed.id, sha256=proposed.sha256, now=NOW
+    )
 
 
 def subject(
@@ -112,7 +135,14 @@ def subject(
     )
 
 
-def open_case(team: Team, about: SubjectRef | None = None, *, kind: str = "asset") -> CaseRecord:
+def open_case(
+    team: Team,
+    about: SubjectRef | None = None,
+    *,
+    kind: str = "asset",
+    risk: int = 0,
+    market: str = "",
+) -> CaseRecord:
     """Open a case for `about`, or for a fresh subject."""
     about = about or subject(team, kind=kind)
     return services.open_case(
@@ -121,29 +151,49 @@ def open_case(team: Team, about: SubjectRef | None = None, *, kind: str = "asset
         title="Spring, variant 1",
         pins={"template_version": "v1"},
         requested_by=team.requester.id,
+        risk=risk,
+        market=market,
         now=NOW,
     )
 
 
+def deliver(case: CaseRecord, actor: Actor, now: datetime = NOW) -> UUID | None:
+    """Send the bytes under review to a person's screen."""
+    return services.record_delivery(
+        actor=actor, subject_id=case.subject.id, sha256=str(case.subject.sha256), now=now
+    )
+
+
 def decide(
-    case: CaseRecord, actor: Actor, verdict: str = "approve", reason: str | None = None
+    case: CaseRecord,
+    actor: Actor,
+    verdict: str = "approve",
+    reason: str | None = None,
+    *,
+    stage: str = "",
+    checklist: Mapping[str, AnswerSpec | str] = MappingProxyType({}),
+    now: datetime = NOW,
 ) -> DecisionRecord:
-    """Decide on the bytes under review, with a reason where one is needed."""
+    """Look at the bytes under review and decide on them, with a reason where one is needed."""
     if reason is None:
         reason = "" if verdict == "approve" else "The logo is cut off."
+    deliver(case, actor, now)
     return services.decide(
         actor=actor,
         case_id=case.id,
         verdict=verdict,
         sha256=str(case.subject.sha256),
         reason=reason,
-        now=NOW,
+        stage=stage,
+        checklist=checklist,
+        now=now,
     )
 
 
 def approve(team: Team, case: CaseRecord) -> UUID:
-    """Take both stages of a case and return the approval's id."""
-    decide(case, team.brand_reviewer)
+    """Take the stages of a case that lack their decision and return the approval's id."""
+    if not current(case).stages[0].decisions:
+        decide(case, team.brand_reviewer)
     approval_id = decide(case, team.compliance_reviewer).approval_id
     assert approval_id is not None
     return approval_id

@@ -111,5 +111,7 @@ def studio(slug: str = "northwind") -> Studio:
     team = make.Team(brand_id=brand.id)
     make.approved_policy(team, kind="template_version")
     proposed = brands.propose_rules(actor=team.manager, brand_id=brand.id, rules=RULES, now=NOW)
-    rules = brands.approve_rules(actor=team.other_manager, rules_id=proposed.id, now=NOW)
+    rules = brands.approve_rules(
+        actor=team.other_manager, rules_id=proposed.id, sha256=proposed.sha256, now=NOW
+    )
     return Studio(brand=brand, team=team, rules=rules)

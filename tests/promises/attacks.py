@@ -11,7 +11,7 @@ A guard may also be a constraint of a model: `constraint("review_case", "case_ha
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,8 +98,12 @@ def insert(table: str, **values: Any) -> None:
     _insert("INSERT INTO", table, values)
 
 
-def replace(table: str, *, key: str, **values: Any) -> None:
-    """Put a row in the place of another that holds its key: REPLACE, or PostgreSQL's upsert."""
+def replace(table: str, row: Mapping[str, Any] | None = None, *, key: str, **values: Any) -> None:
+    """Put a row in the place of another that holds its key: REPLACE, or PostgreSQL's upsert.
+
+    `row` holds further columns, also one that is called "key".
+    """
+    values = {**(row or {}), **values}
     if connection.vendor == "sqlite":
         _insert("INSERT OR REPLACE INTO", table, values)
     else:

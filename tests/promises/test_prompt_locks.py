@@ -258,7 +258,7 @@ class Shelf:
         sha256 = changes.get("sha256", self.draft.sha256)
         review.register_subject(
             subject_id=made,
-            kind="template_version",
+            kind=changes.pop("kind", "template_version"),
             sha256=sha256,
             brand_id=self.at.brand.id,
             contributors={self.at.author.id: "author"},
@@ -339,6 +339,12 @@ VERSION_ATTACKS = (
         ),
         gone(VERSION, lambda s: s.draft.id),
         vendor="sqlite",
+    ),
+    Attack(
+        "insert a version that is reviewed as an image",
+        ["prompts_version_of_its_kind"],
+        lambda s: s.put_version(kind="asset", number=97),
+        lambda _s: count(VERSION, number=97) == 1,
     ),
     Attack(
         "insert a version that is released at birth",
@@ -474,7 +480,10 @@ OTHER_ATTACKS = (
     ),
     Attack(
         "approve rules as who proposed them",
-        [attacks.constraint("brands_ruleset", "rules_approved_by_another")],
+        [
+            attacks.constraint("brands_ruleset", "rules_approved_by_another"),
+            "brands_ruleset_approved_by_review",
+        ],
         lambda s: change(
             "brands_ruleset", s.proposed_rules, approved_by=s.at.author.id, approved_at=NOW
         ),

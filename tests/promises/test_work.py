@@ -106,6 +106,24 @@ JOBS = (
         **moved("jobs_generationjob", "job", template_version_sha256="f" * 64),
     ),
     Attack(
+        "order after another image, afterwards",
+        ["jobs_generationjob_frozen"],
+        lambda s: change("jobs_generationjob", s.job, parent_asset_id=s.asset),
+        lambda s: count("jobs_generationjob", id=s.job, parent_asset_id=s.asset) == 1,
+    ),
+    Attack(
+        "order after another brand's image",
+        ["jobs_job_after_its_brands_image"],
+        **added(
+            "jobs_generationjob",
+            lambda s: (
+                copied("jobs_generationjob", s.job)
+                | {"id": s.id, "idempotency_key": "after", "parent_asset_id": s.asset}
+                | {"brand_id": s.spare_brand}
+            ),
+        ),
+    ),
+    Attack(
         "delete an order",
         ["jobs_generationjob_never_deleted"],
         **gone("jobs_generationjob", "empty_job"),

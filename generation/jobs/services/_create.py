@@ -20,6 +20,7 @@ from governance.policy.permissions import Permission
 from governance.policy.permits import require
 from governance.policy.predicates import Context
 from governance.quota import services as quota
+from templates.prompts.records import VersionRecord
 
 RENDER = "generation.jobs.render"
 
@@ -27,22 +28,21 @@ RENDER = "generation.jobs.render"
 def create_job(
     *,
     actor: Actor,
-    brand_id: UUID,
-    template_id: UUID,
-    template_version_id: UUID,
-    template_version_sha256: str,
-    template_name: str,
+    version: VersionRecord,
     profile: ProfileRecord,
     scoring_policy_id: UUID,
     variables: bytes,
     items: Sequence[ItemOrder],
     idempotency_key: str,
     now: datetime,
+    parent_asset_id: UUID | None = None,
 ) -> UUID:
     """Reserve the quota and write the job with its items; call it inside a transaction.
 
+    `parent_asset_id` names an image of the same brand that the caller saw to be one.
     Raises: NotPermitted; QuotaExceeded, and then nothing is written.
     """
+    brand_id = version.brand_id
     require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=brand_id))
     job_id = uuid7()
     rows = [
@@ -60,7 +60,7 @@ def create_job(
             height_px=item.height_px,
             steps=item.steps,
             guidance=item.guidance,
-            fingerprint=_fingerprint(item, profile, template_version_sha256),
+            fingerprint=_fingerprint(item, profile, version.sha256),
             # The sweeper compares it with the database's clock, so it comes from there.
             hinted_at=Now(),
             created_at=now,
@@ -78,14 +78,15 @@ def create_job(
         id=job_id,
         brand_id=brand_id,
         requester_id=actor.id,
-        template_id=template_id,
-        template_version_id=template_version_id,
-        template_version_sha256=template_version_sha256,
-        template_name=template_name,
+        template_id=version.template_id,
+        template_version_id=version.id,
+        template_version_sha256=version.sha256,
+        template_name=version.name,
         profile_id=profile.id,
         scoring_policy_id=scoring_policy_id,
         variables=variables,
         idempotency_key=idempotency_key,
+        parent_asset_id=parent_asset_id,
         created_at=now,
     )
     JobItem.objects.bulk_create(rows)
@@ -95,10 +96,11 @@ def create_job(
         subject=SubjectRef("job", job_id, brand_id),
         now=now,
         facts={
-            "template_version": str(template_version_id),
-            "template_version_sha256": template_version_sha256,
+            "template_version": str(version.id),
+            "template_version_sha256": version.sha256,
             "profile": str(profile.id),
             "items": [str(row.id) for row in rows],
+            **({} if parent_asset_id is None else {"parent_asset": str(parent_asset_id)}),
         },
         sealed={"variables": variables},
     )

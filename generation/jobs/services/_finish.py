@@ -1,5 +1,6 @@
 """The fenced finish: bytes, scores, quota, review and the next state are written together, once."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from generation.jobs import selectors
 from generation.jobs.errors import LeaseLost, ReasonRequired
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim, Rendered
+from generation.jobs.risk import risk_of
 from generation.jobs.states import ITEM, ItemState
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import sha256_hex
@@ -55,9 +57,12 @@ def finish(
     with transaction.atomic():
         item = _fence(claim)
         asset_id = assets.record_asset(
-            brand_id=claim.brand_id,
-            item_id=claim.item_id,
-            job_id=claim.job_id,
+            origin=assets.Origin(
+                brand_id=claim.brand_id,
+                item_id=claim.item_id,
+                job_id=claim.job_id,
+                parent_id=item.job.parent_asset_id,
+            ),
             sha256=rendered.sha256,
             width_px=rendered.width_px,
             height_px=rendered.height_px,
@@ -95,9 +100,9 @@ def finish(
             },
         )
         if act != "hold":
-            quota.settle(item_id=claim.item_id, now=now)
+            quota.settle(item_id=claim.item_id, now=now, gpu_s=rendered.render_s)
         if act == "submit":
-            _open_case(
+            open_case_of(
                 actor=SYSTEM,
                 item=item,
                 asset_id=asset_id,
@@ -180,7 +185,7 @@ def resolve_hold(*, actor: Actor, item_id: UUID, accept: bool, reason: str, now:
                 detail=refusals.seal_detail(person_id=actor.id, text=reason),
             ).id
         move(item, ITEM.target("submit" if accept else "refuse", item.state), **changes)
-        quota.settle(item_id=item.id, now=now)
+        quota.settle(item_id=item.id, now=now, gpu_s=item.render_s or 0.0)
         ledger.append(
             actor=actor,
             event=Event.GENERATION_ITEM_ACCEPTED if accept else Event.GENERATION_ITEM_REFUSED,
@@ -190,7 +195,7 @@ def resolve_hold(*, actor: Actor, item_id: UUID, accept: bool, reason: str, now:
             sealed={"reason": sealing.seal(person_id=actor.id, text=reason, purpose=HOLD_REASON)},
         )
         if accept:
-            _open_case(
+            open_case_of(
                 actor=SYSTEM,
                 item=item,
                 asset_id=asset_id,
@@ -253,9 +258,16 @@ def _refuse(claim: Claim, rendered: Rendered, subject: SubjectRef, now: datetime
     return record.id
 
 
-def _open_case(
-    *, actor: Actor, item: JobItem, asset_id: UUID, profile_id: UUID, now: datetime
+def open_case_of(
+    *,
+    actor: Actor,
+    item: JobItem,
+    asset_id: UUID,
+    profile_id: UUID,
+    now: datetime,
+    more_pins: Mapping[str, str] | None = None,
 ) -> None:
+    """Open the review of an item's image, in the caller's transaction."""
     review.open_case(
         actor=actor,
         subject_id=asset_id,
@@ -264,8 +276,10 @@ def _open_case(
             prompts.PIN: str(item.job.template_version_id),
             "scoring_policy_id": str(item.job.scoring_policy_id),
             "profile_id": str(profile_id),
+            **(more_pins or {}),
         },
         requested_by=item.requester_id,
+        risk=risk_of(asset_selectors.get_asset(SYSTEM, asset_id).scores),
         now=now,
     )
 

@@ -15,12 +15,13 @@ from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
 from governance.review import selectors
-from governance.review.models import Case, Subject
+from governance.review.models import MAX_RISK, Case, Pin, Subject
 from governance.review.records import CaseRecord
 from governance.review.services._subjects import add_contribution
+from governance.review.services._turns import end_case, open_turns
 from governance.review.states import REVIEW_CASE, CaseState
 from governance.sealing import services as sealing
-from governance.tables.records import move, wait_for_others
+from governance.tables.records import wait_for_others
 
 MAX_REASON_LENGTH = 4000
 MAX_TITLE_LENGTH = 200
@@ -48,10 +49,13 @@ def open_case(
     pins: Mapping[str, str],
     requested_by: UUID,
     now: datetime,
+    risk: int = 0,
+    market: str = "",
 ) -> CaseRecord:
-    """Open the review of a subject under the policy that counts now.
+    """Open the review of a subject under the policy that counts now, and its first stages.
 
     The requester becomes a contributor. `title` and `pins` are plain text: no personal data.
+    `risk` (0..100): the riskiest case is decided first.
     Raises: NotFound, NotPermitted, InvalidInput, NoPolicy; CaseExists unless the last is voided.
     """
     if not title.strip() or len(title) > MAX_TITLE_LENGTH:
@@ -59,6 +63,12 @@ def open_case(
             _("A title has between 1 and %(max)s characters.") % {"max": MAX_TITLE_LENGTH},
             pointer="/title",
             rule="length",
+        )
+    if not 0 <= risk <= MAX_RISK:
+        raise InvalidInput(
+            _("A risk lies between 0 and %(max)s.") % {"max": MAX_RISK},
+            pointer="/risk",
+            rule="range",
         )
     with transaction.atomic():
         # The lock puts two openings of one subject in a row.
@@ -73,6 +83,8 @@ def open_case(
             raise CaseExists(
                 _("These bytes are in review or were decided already."), subject_id=str(subject_id)
             )
+        # No newer policy comes into force before this case is there; other cases may open.
+        wait_for_others(selectors.policy_lock(subject.brand_id, subject.kind), is_shared=True)
         policy = selectors.current_policy(subject.brand_id, subject.kind)
         add_contribution(subject_id=subject_id, actor_id=requested_by, part="requester", now=now)
         case = Case.objects.create(
@@ -83,7 +95,12 @@ def open_case(
             pins=dict(pins),
             title=title,
             requested_by=requested_by,
+            risk=risk,
+            market=market,
             created_at=now,
+        )
+        Pin.objects.bulk_create(
+            Pin(case=case, name=name, value=value, created_at=now) for name, value in pins.items()
         )
         ledger.append(
             actor=actor,
@@ -96,8 +113,10 @@ def open_case(
                 "policy_number": policy.number,
                 "pins": dict(pins),
                 "requested_by": str(requested_by),
+                "risk": risk,
             },
         )
+        open_turns(case, now)
     return selectors.case_record(case)
 
 
@@ -112,7 +131,7 @@ def void_case(*, actor: Actor, case_id: UUID, reason: str, now: datetime) -> Cas
         check_reason(reason, required=True)
         transition = REVIEW_CASE.target("void", case.state)
         sealed = sealing.seal(person_id=actor.id, text=reason, purpose=selectors.VOID_PURPOSE)
-        move(case, transition, closed_at=now, void_reason=sealed)
+        end_case(case, transition, now, void_reason=sealed)
         ledger.append(
             actor=actor,
             event=Event.REVIEW_CASE_VOIDED,

@@ -38,11 +38,14 @@ def register_subject(
     brand_id: UUID,
     contributors: Mapping[UUID, str],
     now: datetime,
+    parent_id: UUID | None = None,
 ) -> SubjectRef:
     """Register a subject with those who had a part in it; the same facts again change nothing.
 
-    `contributors`: person → part ("requester", "author"); at least one, or four eyes mean nothing.
-    Raises: SubjectDiffers if it is registered with other facts; InvalidInput.
+    `parent_id` is the subject it came after, of the same kind and brand. `contributors`: person →
+    part ("requester", "author"); at least one, or four eyes mean nothing.
+    Raises: SubjectDiffers if it is registered with other facts; InvalidInput, also for a parent
+    that is not a subject of that kind in that brand.
     """
     if kind not in SubjectKind.values:
         raise InvalidInput(
@@ -58,12 +61,13 @@ def register_subject(
             pointer="/contributors",
             rule="min_items",
         )
+    facts = {"kind": kind, "sha256": sha256, "brand_id": brand_id, "parent_id": parent_id}
+    _check_parent(subject_id, kind, brand_id, parent_id)
     with transaction.atomic():
         subject, _made = Subject.objects.get_or_create(
-            id=subject_id,
-            defaults={"kind": kind, "sha256": sha256, "brand_id": brand_id, "created_at": now},
+            id=subject_id, defaults={**facts, "created_at": now}
         )
-        if (subject.kind, subject.sha256, subject.brand_id) != (kind, sha256, brand_id):
+        if {name: getattr(subject, name) for name in facts} != facts:
             raise SubjectDiffers(
                 _("This subject is registered with other bytes, another kind or another brand."),
                 subject_id=str(subject_id),
@@ -73,10 +77,23 @@ def register_subject(
     return selectors.subject_ref(subject)
 
 
+def _check_parent(subject_id: UUID, kind: str, brand_id: UUID, parent_id: UUID | None) -> None:
+    if parent_id is None:
+        return
+    parents = Subject.objects.filter(id=parent_id, kind=kind, brand_id=brand_id)
+    if parent_id == subject_id or not parents.exists():
+        raise InvalidInput(
+            _("What a subject came after must be another subject of its kind and brand."),
+            pointer="/parent_id",
+            rule="unknown",
+        )
+
+
 def add_contribution(*, subject_id: UUID, actor_id: UUID, part: str, now: datetime) -> None:
     """Record that a person had a part in a subject; the same part again changes nothing.
 
-    Raises: NotFound; ContributedAfterDeciding if the person has decided on the subject.
+    Raises: NotFound; ContributedAfterDeciding if the person has decided on the subject, or
+    has broken the glass for it.
     """
     if not 1 <= len(part) <= MAX_PART_LENGTH:
         raise InvalidInput(
@@ -87,7 +104,8 @@ def add_contribution(*, subject_id: UUID, actor_id: UUID, part: str, now: dateti
     with transaction.atomic():
         if not Subject.objects.filter(id=subject_id).exists():
             raise NotFound(_("There is no such subject."))
-        if Decision.objects.filter(subject_id=subject_id, reviewer_id=actor_id).exists():
+        decided = Decision.objects.filter(subject_id=subject_id, reviewer_id=actor_id).exists()
+        if decided or selectors.has_broken_glass(subject_id, actor_id):
             raise ContributedAfterDeciding(
                 _("Whoever has decided on this cannot take part in making it any more."),
                 subject_id=str(subject_id),

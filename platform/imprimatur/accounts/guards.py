@@ -47,3 +47,24 @@ GUARDS = (
         message="a revoked key stays revoked",
     ),
 )
+
+# People, their grants, keys and sessions are web's: who writes these can be anybody, and who reads
+# a session can be that person.
+_WEB = frozenset({"reviewer"})
+READERS = {"django_session": _WEB}
+WRITERS = dict.fromkeys(
+    (
+        "accounts_user",
+        "accounts_membership",
+        "accounts_apikey",
+        "accounts_signinwindow",
+        "auth_group",
+        "auth_group_permissions",
+        "auth_permission",
+        "django_content_type",
+        "django_session",
+    ),
+    _WEB,
+)
+# The relay forgets old windows of sign-in.
+CHANGERS = {"accounts_signinwindow": frozenset({"reviewer", "sequencer"})}

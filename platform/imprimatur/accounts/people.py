@@ -1,16 +1,20 @@
 """From a request to an Actor, and in and out of a session: one set of rules for portal and API."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.contrib import auth
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
-from governance.kernel.actors import Actor
+from governance.kernel.actors import Actor, ActorKind
 from imprimatur.accounts import selectors, services
 from imprimatur.accounts.errors import NotSignedIn, SignInRefused
 from imprimatur.accounts.models import User
+
+_AUTHENTICATED_AT = "authenticated_at"
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +26,8 @@ def find_actor_from_request(request: HttpRequest) -> Actor | None:
         return actor
     user = getattr(request, "user", None)
     if isinstance(user, User) and user.is_active:
-        return selectors.actor_for(user)
+        at = _authenticated_at(request)
+        return replace(selectors.actor_for(user), authenticated_at=at)
     return None
 
 
@@ -52,8 +57,42 @@ def sign_in(request: HttpRequest, *, username: str, password: str, now: datetime
         raise SignInRefused("The user name or the password is not right.")
     services.forget_attempts(username=username, address=address)
     auth.login(request, user)
+    remember_authentication(request, now)
     log.info("Signed in", user_id=str(user.id))
     return user.id
+
+
+def reauthenticate(request: HttpRequest, *, password: str, now: datetime) -> datetime:
+    """Take the password of whoever is signed in again, for acts that need a recent proof.
+
+    The attempts are counted with those to sign in. The session goes on under a new id.
+    Raises: NotSignedIn, also for a key; TooManyAttempts before the password is even looked at;
+    WrongPassword.
+    """
+    actor = actor_from_request(request)
+    if actor.kind is not ActorKind.PERSON:
+        raise NotSignedIn(_("Only a person's session has a password."))
+    services.check_password(
+        actor=actor, password=password, address=request.META.get("REMOTE_ADDR", ""), now=now
+    )
+    request.session.cycle_key()
+    remember_authentication(request, now)
+    log.info("Reauthenticated", user_id=str(actor.id))
+    return now
+
+
+def remember_authentication(request: HttpRequest, now: datetime) -> None:
+    """Note in the session when its person gave their password."""
+    request.session[_AUTHENTICATED_AT] = now.isoformat()
+    actor = getattr(request, "actor", None)
+    if isinstance(actor, Actor):
+        request.actor = replace(actor, authenticated_at=now)  # type: ignore[attr-defined]
+
+
+def _authenticated_at(request: HttpRequest) -> datetime | None:
+    """Return when the session's person last gave their password; None where nobody noted it."""
+    at = request.session.get(_AUTHENTICATED_AT)
+    return None if at is None else datetime.fromisoformat(at)
 
 
 def change_password(
@@ -73,6 +112,7 @@ def change_password(
     # The API put its own principal here, and Django renews the session of this very user only.
     request.user = User.objects.get(pk=user.id)
     auth.update_session_auth_hash(request, request.user)
+    remember_authentication(request, now)
     log.info("Password changed", user_id=str(user.id))
 
 

@@ -96,6 +96,23 @@ def list_memberships(actor: Actor, *, user_id: UUID) -> list[MembershipRecord]:
     return [membership_record(membership) for membership in held]
 
 
+def people_by_role(brand_id: UUID) -> dict[Role, frozenset[UUID]]:
+    """Return who holds which role in the brand now, active people only; for our own processes."""
+    held: dict[Role, set[UUID]] = {}
+    rows = Membership.objects.filter(
+        brand_id=brand_id, revoked_at__isnull=True, user__is_active=True
+    )
+    for person, role in rows.values_list("user_id", "role"):
+        held.setdefault(Role(role), set()).add(person)
+    return {role: frozenset(people) for role, people in held.items()}
+
+
+def platform_admins() -> frozenset[UUID]:
+    """Return the active platform admins; for our own processes."""
+    admins = User.objects.filter(is_platform_admin=True, is_active=True)
+    return frozenset(admins.values_list("pk", flat=True))
+
+
 def list_keys(actor: Actor, *, after: UUID | None = None, limit: int = 50) -> list[KeyRecord]:
     """Return the actor's keys by id, revoked ones too; a platform admin sees everybody's.
 

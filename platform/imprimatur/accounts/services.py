@@ -152,6 +152,19 @@ def change_password(
     return selectors.user_record(user)
 
 
+def check_password(*, actor: Actor, password: str, address: str, now: datetime) -> None:
+    """Let pass whoever knows the actor's password; tries are counted as sign-ins are.
+
+    Call it outside a transaction, or a refusal takes its count back.
+    Raises: TooManyAttempts, WrongPassword.
+    """
+    user = _get(actor.id)
+    count_attempt(username=user.username, address=address, now=now)
+    if not (user.is_active and user.check_password(password)):
+        raise WrongPassword(_("This is not your password."), pointer="/password", rule="wrong")
+    forget_attempts(username=user.username, address=address)
+
+
 def grant_role(
     *, actor: Actor, user_id: UUID, role: Role, now: datetime, brand_id: UUID | None = None
 ) -> MembershipRecord:

@@ -41,7 +41,7 @@ IN_FLIGHT = timedelta(minutes=2)
 # How long a first answer is kept.
 KEPT = timedelta(days=7)
 # Refusals that are answers: they may have left a record, which a replay must not do again.
-_ANSWERED_STATUSES = frozenset({403, 409, 410, 422})
+_ANSWERED_STATUSES = frozenset({403, 404, 409, 410, 422})
 
 
 @dataclass(frozen=True, slots=True)

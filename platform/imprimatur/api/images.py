@@ -1,4 +1,4 @@
-"""Answers an image's exact bytes: their sha256 is the ETag, and a browser runs nothing of them."""
+"""Answers exact bytes: their sha256 is the ETag, and a browser runs nothing of them."""
 
 from collections.abc import Callable, Mapping
 from uuid import UUID
@@ -12,7 +12,12 @@ HEADERS: Mapping[str, str] = {
     "ETag": "The bytes' SHA-256, quoted.",
     "Content-Disposition": "A neutral name.",
 }
-_SUFFIXES = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_SUFFIXES = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "application/json": "json",
+}
 
 
 def answer(

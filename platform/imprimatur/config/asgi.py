@@ -13,4 +13,4 @@ from imprimatur.config import start  # noqa: E402  needs the applications loaded
 from imprimatur.config.limits import BodyLimit  # noqa: E402  needs the applications loaded
 
 application = BodyLimit(_django, limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-start.require_sound()
+start.require_sound("web")

@@ -21,6 +21,6 @@ def _keep_our_logging(**_: object) -> None:
 @worker_init.connect
 def _start_soundly(**_: object) -> None:
     """Refuse to consume hints on an unsound installation."""
-    from imprimatur.config import start
+    from imprimatur.config import processes, start
 
-    start.require_sound()
+    start.require_sound(processes.consumer_of(app.amqp.queues.consume_from))

@@ -9,4 +9,4 @@ application = get_wsgi_application()
 
 from imprimatur.config import start  # noqa: E402  needs the applications loaded
 
-start.require_sound()
+start.require_sound("web")

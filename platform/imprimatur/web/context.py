@@ -11,6 +11,10 @@ from django.utils.translation import gettext as _
 
 from generation.jobs import selectors as jobs
 from governance.kernel.actors import Actor
+from governance.notices import selectors as notices
+from governance.policy import permits
+from governance.policy.permissions import Permission
+from governance.refusals import selectors as refusals
 from governance.review import selectors as review
 from imprimatur.accounts import people
 from imprimatur.accounts import selectors as accounts
@@ -74,7 +78,9 @@ def _rooms(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
             ("orders", _("Orders"), "orders", ""),
             ("reviews", _("Reviews"), "review", _waiting(actor)),
             ("published", _("Published"), "send", ""),
+            ("refusals", _("Refusals"), "flag", _waiting_appeals(actor)),
         ]
+    rooms.append(("notices", _("Notices"), "bell", _unread(actor)))
     if _shared.may_audit(actor):
         rooms.append(("ledger", _("Ledger"), "book", ""))
     return [
@@ -97,3 +103,17 @@ def _waiting(actor: Actor) -> str:
     if waiting < COUNTED and _shared.may_decide_holds(actor):
         waiting = min(COUNTED, waiting + len(jobs.list_held(actor, limit=COUNTED)))
     return f"{COUNTED - 1}+" if waiting == COUNTED else str(waiting or "")
+
+
+def _waiting_appeals(actor: Actor) -> str:
+    """Return how many appeals wait for this person, counted up to nine."""
+    if not permits.brands_where(actor, Permission.REFUSALS_APPEAL_DECIDE):
+        return ""
+    waiting = len(refusals.list_appeals(actor, decidable=True, limit=COUNTED))
+    return f"{COUNTED - 1}+" if waiting == COUNTED else str(waiting or "")
+
+
+def _unread(actor: Actor) -> str:
+    """Return how many notices the person has not read, counted up to nine."""
+    unread = len(notices.list_notices(actor, unread=True, limit=COUNTED))
+    return f"{COUNTED - 1}+" if unread == COUNTED else str(unread or "")

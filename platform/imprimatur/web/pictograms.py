@@ -2,12 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 ICONS = {
     "alert": "M12 4 2.8 19.5h18.4L12 4zM12 10v4.5M12 17v.2",
     "arrow": "M4 12h15M13 6l6 6-6 6",
     "back": "M20 12H5M11 6l-6 6 6 6",
+    "bell": "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15zM10 18.5a2 2 0 0 0 4 0",
     "book": "M5 4.5h11a3 3 0 0 1 3 3v12H8a3 3 0 0 1-3-3v-12zM5 16.5a3 3 0 0 1 3-3h11M9 8h6",
     "check": "M4.5 12.5 10 18 19.5 7",
     "chevron": "M6 9.5l6 6 6-6",
@@ -41,6 +43,10 @@ ICONS = {
     "spinner": "M12 3.5a8.5 8.5 0 1 1-8.5 8.5",
     "templates": "M4 4h7v9H4zM14 4h6v5h-6zM14 12h6v8h-6zM4 16h7v4H4z",
 }  # fmt: skip
+
+_HIDDEN = ' aria-hidden="true" focusable="false"'
+# How many places an image offers to the pointer in each direction.
+CELLS = 20
 
 # Muted grounds with one strong thing on them; brands with a palette of their own replace these.
 PALETTES = (
@@ -92,6 +98,71 @@ def ratio(width: int, height: int) -> str:
         f'<rect x="{round(12 - w / 2, 1)}" y="{round(12 - h / 2, 1)}" width="{w}" height="{h}"'
         ' rx="2" fill="none" stroke="currentColor" stroke-width="1.75"/></svg>'
     )
+
+
+class Mark(NamedTuple):
+    """A place in an image in shares of its sides: a box, or a pin where it has no size."""
+
+    x: float
+    y: float
+    width: float | None
+    height: float | None
+    number: int
+    is_settled: bool = False
+
+
+def marks(found: Iterable[Mark], width_px: int, height_px: int, *, are_links: bool) -> str:
+    """Return numbered pins and boxes to lay over an image of that size; links lead to #remark-N.
+
+    The view box keeps the image's proportions, so both fit one another at any size on the screen.
+
+    >>> 'cx="50.0" cy="20.0"' in marks([Mark(0.5, 0.2, None, None, 1)], 100, 100, are_links=False)
+    True
+    """
+    radius = round(0.035 * max(width_px, height_px), 2)
+    drawn = [_mark(mark, width_px, height_px, radius, is_link=are_links) for mark in found]
+    return (
+        f'<svg class="marks" viewBox="0 0 {width_px} {height_px}"'
+        f"{'' if are_links else _HIDDEN}>{''.join(drawn)}</svg>"
+    )
+
+
+def _mark(mark: Mark, width_px: int, height_px: int, radius: float, *, is_link: bool) -> str:
+    x, y = round(mark.x * width_px, 2), round(mark.y * height_px, 2)
+    box = ""
+    if mark.width is not None and mark.height is not None:
+        size = f'width="{mark.width * width_px:.2f}" height="{mark.height * height_px:.2f}"'
+        box = "".join(f'<rect class="{each}" x="{x}" y="{y}" {size}/>' for each in ("edge", "line"))
+    label = mark.number or "+"
+    drawn = (
+        f'{box}<circle cx="{x}" cy="{y}" r="{radius}"/>'
+        f'<text x="{x}" y="{y}" font-size="{1.15 * radius:.2f}" aria-hidden="true">{label}</text>'
+    )
+    kind = "mark settled" if mark.is_settled else "mark"
+    if is_link:
+        name = f"#remark-{mark.number}"
+        return f'<a class="{kind}" href="{name}" aria-labelledby="{name[1:]}-title">{drawn}</a>'
+    return f'<g class="{kind}">{drawn}</g>'
+
+
+def places(width_px: int, height_px: int) -> str:
+    """Return a net of links over an image: each puts its middle, in percent, into the address.
+
+    They are for the pointer alone; whoever uses the keyboard types the numbers.
+
+    >>> 'href="?x=2.5&amp;y=2.5"' in places(100, 100)
+    True
+    """
+    step = 100 / CELLS
+    width, height = round(width_px / CELLS, 3), round(height_px / CELLS, 3)
+    cells = "".join(
+        f'<a href="?x={(column + 0.5) * step}&amp;y={(row + 0.5) * step}" tabindex="-1">'
+        f'<rect x="{column * width:.2f}" y="{row * height:.2f}" width="{width}" height="{height}"/>'
+        "</a>"
+        for row in range(CELLS)
+        for column in range(CELLS)
+    )
+    return f'<svg class="places" viewBox="0 0 {width_px} {height_px}"{_HIDDEN}>{cells}</svg>'
 
 
 def plate(seed: str, palette: Sequence[str] = ()) -> str:

@@ -6,6 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from governance.kernel.roles import Role
+from governance.notices.states import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ STATES: dict[str, Word] = {
     "rejected": Word(_("Rejected"), "cross", "bad"),
     "changes_requested": Word(_("Changes requested"), "pencil", "warn"),
     "voided": Word(_("Voided"), "cross", "warn"),
+    # refusals and appeals; what is upheld is the refusal
+    "overridden": Word(_("Overridden"), "check", "good"),
+    "upheld": Word(_("Refusal stands"), "cross", "bad"),
+    "overturned": Word(_("Overturned"), "check", "good"),
     # releases and publications
     "released": Word(_("Released"), "seal", "good"),
     "withdrawn": Word(_("Withdrawn"), "cross", "bad"),
@@ -53,14 +58,46 @@ STATES: dict[str, Word] = {
     "published": Word(_("Published"), "check", "good"),
     "recalling": Word(_("Being recalled"), "spinner", "warn", is_live=True),
     "recalled": Word(_("Recalled"), "cross", "warn"),
+    # emergencies
+    "glass_opened": Word(_("Waits for a second person"), "alert", "warn"),
+    "glass_confirmed": Word(_("Confirmed, the countdown runs"), "clock", "bad"),
+    "glass_moot": Word(_("Its review is over"), "check"),
+    "glass_stopped": Word(_("Stopped"), "cross"),
+    "glass_used": Word(_("Used, waits for its judgement"), "alert", "bad"),
+    "glass_upheld": Word(_("Judged: it was right"), "check", "good"),
+    "glass_faulted": Word(_("Judged: it was wrong"), "cross", "bad"),
     # verdicts of scorers and of people
     "pass": Word(_("Pass"), "check", "good"),
     "flag": Word(_("Flagged"), "flag", "warn"),
     "refuse": Word(_("Refused"), "cross", "bad"),
     "hold": Word(_("Held"), "pause", "warn"),
     "approve": Word(_("Approved"), "check", "good"),
+    "approve_with_changes": Word(_("Approved with changes"), "check", "good"),
     "reject": Word(_("Rejected"), "cross", "bad"),
     "request_changes": Word(_("Changes requested"), "pencil", "warn"),
+}
+
+# What people were told, and what stands beside it.
+NOTICES: dict[str, Word] = {
+    Kind.REVIEW_ASSIGNED: Word(_("A review waits for you"), "review", "info"),
+    Kind.REVIEW_BREAK_GLASS: Word(_("Somebody breaks the glass for a review"), "alert", "bad"),
+    Kind.REVIEW_BREAK_GLASS_OVERDUE: Word(
+        _("Nobody has judged an emergency approval in time"), "alert", "bad"
+    ),
+    Kind.REVIEW_DECIDED: Word(_("A review of yours is over"), "check"),
+    Kind.REVIEW_DUE_SOON: Word(_("A review is due soon"), "clock", "warn"),
+    Kind.REVIEW_ESCALATED: Word(_("A review was passed on to you"), "flag", "warn"),
+    Kind.REVIEW_MENTIONED: Word(_("Somebody mentioned you in a review"), "person", "info"),
+    Kind.REVIEW_OVERDUE: Word(_("A review is overdue"), "alert", "bad"),
+    Kind.REVIEW_REPLIED: Word(_("Somebody answered your remark"), "pencil", "info"),
+}
+
+# What is under review, where it is no image.
+KINDS: dict[str, str | Promise] = {
+    "template_version": _("Template"),
+    "review_policy": _("Review policy"),
+    "rule_set": _("Brand rules"),
+    "scoring_policy": _("Scoring policy"),
 }
 
 SCORERS: dict[str, str | Promise] = {
@@ -97,6 +134,16 @@ SCALES: dict[str, Scale] = {
 def state(name: str) -> Word:
     """Return the word for a state; an unknown one is shown as it is, never hidden."""
     return STATES.get(name) or Word(name.replace("_", " ").capitalize(), "info")
+
+
+def kind(name: str) -> str:
+    """Return what is under review; nothing for an image, which speaks for itself."""
+    return str(KINDS.get(name, ""))
+
+
+def notice(kind: str) -> Word:
+    """Return the word for what a person was told; an unknown one is shown as it is."""
+    return NOTICES.get(kind) or Word(kind.rpartition(".")[2].replace("_", " ").capitalize(), "info")
 
 
 def role(name: str) -> str:

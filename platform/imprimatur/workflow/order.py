@@ -1,6 +1,5 @@
 """Order images: a refusal leaves exactly its record, a malformed order leaves nothing."""
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from generation.assets import selectors as assets
 from generation.jobs import selectors as job_selectors
 from generation.jobs import services as jobs
 from generation.jobs.records import ItemOrder, JobRecord
@@ -19,17 +19,22 @@ from generation.registry import selectors as registry
 from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json
-from governance.kernel.errors import DomainError, InvalidInput
+from governance.kernel.errors import DomainError, InvalidInput, NotFound
 from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
+from governance.licences import selectors as licences
+from governance.licences.records import Objection
 from governance.policy.permissions import Permission
 from governance.policy.permits import may, require
 from governance.policy.predicates import Context
 from governance.quota import errors as quota_errors
 from governance.refusals import services as refusals
+from governance.refusals.errors import PassSpent
 from governance.sealing import services as sealing
+from imprimatur.workflow import appeals, costs
 from templates.brands import screening
 from templates.brands import selectors as brands
+from templates.brands.records import RulesRecord
 from templates.prompts import compile as compiling
 from templates.prompts import selectors as prompts
 from templates.prompts.records import VersionRecord
@@ -40,7 +45,7 @@ KEY_MAX = 255
 
 
 class OrderRefused(DomainError):
-    """The brand's rules refuse this order; the refusal is on record."""
+    """A rule of the brand or the model's licence refuses this order; the refusal is on record."""
 
     code = "order_refused"
     status = 422
@@ -50,7 +55,8 @@ class OrderRefused(DomainError):
 class Preview:
     """What an order would ask of the model, what it would cost, and what waits before it.
 
-    `image_s` is how long one image took lately with the same model; None where none was measured.
+    `violation` is why it would be refused. `image_s` is how long one image of that size took lately
+    with the same model; None where none was measured.
     """
 
     prompt: str
@@ -59,6 +65,7 @@ class Preview:
     violation: str | None
     queued_before: int
     image_s: float | None
+    estimate: costs.Estimate
 
 
 def preview(
@@ -66,8 +73,11 @@ def preview(
     actor: Actor,
     template_id: UUID,
     variables: Mapping[str, Any],
+    now: datetime,
     variants: int = 1,
     profile: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
 ) -> Preview:
     """Compile and screen without recording anything, and say what waits before such an order.
 
@@ -75,17 +85,32 @@ def preview(
     """
     version = prompts.released_version(actor, template_id)
     model = _choose_profile(version.content, profile)
+    size = _choose_size(version.content, width, height)
     _check_count(variants)
     compiled = compiling.compile_prompt(version.content, variables)
-    violation = _screen(version.brand_id, variables, compiled.prompt)
-    wait = job_selectors.wait_for(model.id, model.queue)
+    rules = brands.current_rules(version.brand_id)
+    violation = _screen(rules, variables, compiled.prompt)
+    if violation is not None:
+        words = appeals.order_words(prompt=compiled.prompt, variables=variables, rules_id=rules.id)
+        if _find_pass(actor, version, words, now) is not None:
+            violation = None
+    objection = licences.objection(model.licence_id, settings.PURPOSE)
+    wait = job_selectors.wait_for(model.id, model.queue, size=size)
     return Preview(
         prompt=compiled.prompt,
         negative_prompt=compiled.negative,
         images=variants,
-        violation=None if violation is None else violation.reason,
+        violation=objection.reason if objection else violation.reason if violation else None,
         queued_before=wait.images,
         image_s=wait.image_s,
+        estimate=costs.estimate(
+            actor=actor,
+            brand_id=version.brand_id,
+            profile_id=model.id,
+            images=variants,
+            image_s=wait.image_s,
+            now=now,
+        ),
     )
 
 
@@ -101,11 +126,14 @@ def place(
     width: int | None = None,
     height: int | None = None,
     seed: int | None = None,
+    parent_asset_id: UUID | None = None,
 ) -> JobRecord:
     """Place an order and return it; the same key again returns the same order.
 
-    Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused or
-    QuotaExceeded (exactly one Refusal is).
+    `parent_asset_id`: an image of the same brand that the actor may see, and that the new ones are
+    compared with ("more like this", "again, with changes"). Nothing of it goes into them.
+    Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused (by the licence
+    or a rule) or QuotaExceeded (exactly one Refusal is).
     """
     version = _orderable(actor, template_id)
     _check_key(idempotency_key)
@@ -118,13 +146,22 @@ def place(
     steps, guidance = _parameters(version.content)
     _check_count(variants)
     first_seed = _choose_seed(seed)
+    _check_parent(actor, parent_asset_id, version.brand_id)
     compiled = compiling.compile_prompt(version.content, variables)
     policy = brands.current_scoring_policy(version.brand_id)
 
     template = SubjectRef("template_version", version.id, version.brand_id, version.sha256)
-    violation = _screen(version.brand_id, variables, compiled.prompt)
+    objection = licences.objection(model.licence_id, settings.PURPOSE)
+    if objection is not None:
+        raise _refuse_for_licence(actor, objection, template, now)
+    rules = brands.current_rules(version.brand_id)
+    violation = _screen(rules, variables, compiled.prompt)
+    words = appeals.order_words(prompt=compiled.prompt, variables=variables, rules_id=rules.id)
+    override_id = None
     if violation is not None:
-        raise _refuse_for_rule(actor, violation, template, now)
+        override_id = _find_pass(actor, version, words, now)
+        if override_id is None:
+            raise _refuse_for_rule(actor, violation, words, template, now)
     try:
         with transaction.atomic():
             sealed_prompt = sealing.seal(
@@ -132,11 +169,7 @@ def place(
             )
             job_id = jobs.create_job(
                 actor=actor,
-                brand_id=version.brand_id,
-                template_id=version.template_id,
-                template_version_id=version.id,
-                template_version_sha256=version.sha256,
-                template_name=version.name,
+                version=version,
                 profile=model,
                 scoring_policy_id=policy.id,
                 variables=sealing.seal(
@@ -157,15 +190,20 @@ def place(
                     for index in range(variants)
                 ],
                 idempotency_key=idempotency_key,
+                parent_asset_id=parent_asset_id,
                 now=now,
             )
-    except (IntegrityError, quota_errors.QuotaExceeded) as error:
+            if override_id is not None:
+                refusals.use_pass(actor=actor, override_id=override_id, order_id=job_id, now=now)
+    except (IntegrityError, quota_errors.QuotaExceeded, PassSpent) as error:
         # A twin under the same key may have been faster, and have taken the last of the quota.
         twin = job_selectors.find_job_by_key(actor, idempotency_key)
         if twin is not None:
             return _own(actor, twin)
         if isinstance(error, quota_errors.QuotaExceeded):
             _record_for_quota(actor, error, template, now)
+        if isinstance(error, PassSpent) and violation is not None:
+            raise _refuse_for_rule(actor, violation, words, template, now) from error
         raise
     return _own(actor, job_id)
 
@@ -190,7 +228,11 @@ def _own(actor: Actor, job_id: UUID) -> JobRecord:
 
 
 def _refuse_for_rule(
-    actor: Actor, violation: screening.Violation, template: SubjectRef, now: datetime
+    actor: Actor,
+    violation: screening.Violation,
+    words: Mapping[str, Any],
+    template: SubjectRef,
+    now: datetime,
 ) -> OrderRefused:
     with transaction.atomic():
         record = refusals.record(
@@ -204,7 +246,7 @@ def _refuse_for_rule(
             now=now,
             detail=refusals.seal_detail(
                 person_id=actor.id,
-                text=json.dumps({"field": violation.field, "term": violation.term}),
+                text=appeals.refused_order(violation, words),
             ),
         )
     return OrderRefused(
@@ -214,6 +256,30 @@ def _refuse_for_rule(
         category=violation.category,
         rule=violation.category,
         overridable_by=Role.COMPLIANCE_REVIEWER.value,
+    )
+
+
+def _refuse_for_licence(
+    actor: Actor, objection: Objection, template: SubjectRef, now: datetime
+) -> OrderRefused:
+    """Record it; nobody may override a licence: who agrees to licences can bring another one."""
+    record = refusals.record(
+        actor=actor,
+        brand_id=_brand_of(template),
+        stage="licence",
+        category=objection.category,
+        reason=objection.reason,
+        requester_id=actor.id,
+        subject=template,
+        now=now,
+    )
+    return OrderRefused(
+        objection.reason,
+        pointer="/profile",
+        refusal_id=str(record.id),
+        category=objection.category,
+        rule="licence",
+        overridable_by="",
     )
 
 
@@ -229,10 +295,11 @@ def _record_for_quota(
         requester_id=actor.id,
         subject=template,
         now=now,
-        overridable_by=Role.PLATFORM_ADMIN,
     )
     error.pointer = "/variants"
     error.facts |= {"refusal_id": str(record.id), "rule": "quota"}
+    hint = _("Ask for more with a quota request; somebody else decides about it.")
+    error.detail = f"{error.detail} {hint}"
 
 
 def _brand_of(template: SubjectRef) -> UUID:
@@ -240,12 +307,18 @@ def _brand_of(template: SubjectRef) -> UUID:
     return template.brand_id
 
 
+def _find_pass(
+    actor: Actor, version: VersionRecord, words: Mapping[str, Any], now: datetime
+) -> UUID | None:
+    return appeals.find_pass(actor=actor, template_version_id=version.id, words=words, now=now)
+
+
 def _screen(
-    brand_id: UUID, variables: Mapping[str, Any], prompt: str
+    rules: RulesRecord, variables: Mapping[str, Any], prompt: str
 ) -> screening.Violation | None:
     """Screen each variable, then the whole prompt: a phrase can be split over two variables."""
     texts = {name: str(value) for name, value in variables.items()}
-    return screening.screen(brands.current_rules(brand_id).rules, {**texts, "": prompt})
+    return screening.screen(rules.rules, {**texts, "": prompt})
 
 
 def _check_key(idempotency_key: str) -> None:
@@ -264,6 +337,13 @@ def _check_count(variants: int) -> None:
             pointer="/variants",
             rule="range",
         )
+
+
+def _check_parent(actor: Actor, parent_asset_id: UUID | None, brand_id: UUID) -> None:
+    if parent_asset_id is None:
+        return
+    if assets.get_asset(actor, parent_asset_id).brand_id != brand_id:
+        raise NotFound(_("This template's brand has no such image."), asset_id=str(parent_asset_id))
 
 
 def _choose_seed(seed: int | None) -> int:

@@ -17,11 +17,14 @@ from governance.ledger import selectors as ledger_selectors
 from governance.ledger import services as ledger
 from governance.ledger.checkpoints import CheckpointSigner
 from governance.outbox import services as outbox
+from governance.quota import services as quota
 from imprimatur.publishing import services as publishing
+from imprimatur.workflow import emergencies, reviewing
 
 Send = Callable[[str, Mapping[str, Any], str], None]
 
 SWEEP_EVERY = timedelta(seconds=2)
+REMIND_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(minutes=10)
 KEEP_SENT_HINTS = timedelta(days=1)
 # The promise is a leaf within 15 s; an entry that waits longer than this is an alarm.
@@ -39,6 +42,7 @@ class Relay:
     signer: CheckpointSigner
     tidy: Callable[[datetime], int] = field(default=lambda _now: 0)
     _done_at: dict[str, datetime] = field(default_factory=dict)
+    _book_marks: quota.BookMarks = field(default_factory=quota.BookMarks)
 
     def run(self, now: datetime) -> int:
         """Do one round and return how much there was to do; 0 means that waiting is fine."""
@@ -54,11 +58,18 @@ class Relay:
         if self._is_due("sweep", SWEEP_EVERY, now):
             did += self._isolated("sweep items", lambda: self._sweep_items(now))
             did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
+        if self._is_due("reconcile", timedelta(seconds=settings.RECONCILE_EVERY_S), now):
+            did += self._isolated("look round the destinations", publishing.hint_reconcile)
+        if self._is_due("remind", REMIND_EVERY, now):
+            did += self._isolated("remind reviewers", lambda: reviewing.remind(now=now))
+            did += self._isolated("watch emergencies", lambda: emergencies.watch(now=now))
         if self._is_due("prune", PRUNE_EVERY, now):
             self._isolated("prune hints", lambda: outbox.prune(now=now, older_than=KEEP_SENT_HINTS))
             self._isolated("tidy up", lambda: self.tidy(now))
         if self._is_due("merge delay", LOOK_AT_MERGE_DELAY_EVERY, now):
             self._isolated("watch the merge delay", lambda: self._watch_merge_delay(now))
+        if self._is_due("books", timedelta(minutes=settings.QUOTA_CHECK_EVERY_MIN), now):
+            self._isolated("check the quota's books", lambda: self._check_books(now))
         return did
 
     def _sign(self, now: datetime) -> int:
@@ -78,6 +89,18 @@ class Relay:
             waiting_s=round((now - since).total_seconds()),
             since=since.isoformat(),
         )
+        return 0
+
+    def _check_books(self, now: datetime) -> int:
+        """Raise the alarm over books that do not balance; balanced ones are not worth a word."""
+        for line in quota.check_books(marks=self._book_marks, now=now):
+            log.error(
+                "The quota's books do not balance",
+                account_id=str(line.account_id),
+                figure=line.figure,
+                account_says=line.account_says,
+                entries_say=line.entries_say,
+            )
         return 0
 
     def _sweep_items(self, now: datetime) -> int:

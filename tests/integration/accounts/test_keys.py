@@ -50,7 +50,7 @@ class TestCreateKey:
     @pytest.mark.parametrize(
         "scope",
         [
-            "brands:rules:approve",
+            "brands:rules:propose",
             "generation:asset:read",
             "generation:item:run",
             "nonsense",

@@ -121,6 +121,13 @@ class TestWithdrawal:
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/reason"]
         assert not releases.is_withdrawn(world.release.id)
 
+    def test_needs_a_recent_proof(self, world: World, settings: Any) -> None:
+        settings.REAUTHENTICATE_AFTER_S = -1
+        address = f"releases/{world.release.id}/withdrawal"
+        answer = Client.signed_in("clara").post(address, {"reason": "The logo is outdated."})
+        assert (answer.status_code, answer.json()["code"]) == (403, "reauthentication_needed")
+        assert not releases.is_withdrawn(world.release.id)
+
     @pytest.mark.parametrize("username", ["marta", "bruno", "otto"])
     def test_is_not_for_other_roles(self, world: World, username: str) -> None:
         address = f"releases/{world.release.id}/withdrawal"

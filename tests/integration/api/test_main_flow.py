@@ -2,16 +2,18 @@
 
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from imprimatur.accounts import services as accounts
 from imprimatur.publishing.models import Publication
 
+from generation.jobs import services as job_services
 from generation.jobs.models import GenerationJob
+from governance.kernel.clock import now
 from governance.quota.models import Entry
 from governance.refusals.models import Refusal
-from tests.factories import people
+from tests.factories import jobs, people, review
 from tests.integration.api import world as worlds
 from tests.integration.api.client import Client
 from tests.integration.api.world import World
@@ -31,6 +33,13 @@ def marta(world: World) -> Client:
 def order(world: World, **changes: Any) -> dict[str, Any]:
     variables = {"object": "mug", "color": "red", **changes.pop("variables", {})}
     return {"template_id": str(world.version.template_id), "variables": variables, **changes}
+
+
+def _make(job: dict[str, Any]) -> str:
+    """Make the one image of an order, as a worker does, and return its id."""
+    claim = job_services.claim(item_id=UUID(job["items"][0]["id"]), worker="test")
+    assert claim is not None
+    return str(jobs.finish(claim))
 
 
 class TestTemplates:
@@ -65,6 +74,26 @@ class TestOrder:
         assert seen.json() == job
         assert seen.headers["Retry-After"]
         assert [j["id"] for j in marta.get("jobs").json()["items"]] == [job["id"]]
+
+    def test_may_come_after_an_image_of_the_brand(
+        self, world: World, marta: Client, settings: Any, tmp_path: Path
+    ) -> None:
+        jobs.use_blobs(settings, tmp_path / "blobs")
+        first = marta.post("jobs", order(world)).json()
+        assert first["parent_asset_id"] is None
+        parent = _make(first)
+        again = marta.post("jobs", order(world, parent_asset_id=parent)).json()
+        assert again["parent_asset_id"] == parent
+        child = _make(again)
+        seen = marta.get(f"jobs/{first['id']}").json()["items"][0]
+        shown = marta.get(f"cases/{seen['case_id']}/versions").json()["items"]
+        assert [(v["subject"]["id"], v["parent_id"]) for v in shown] == [
+            (parent, None),
+            (child, parent),
+        ]
+        unknown = marta.post("jobs", order(world, parent_asset_id=str(uuid4())))
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+        assert marta.post("jobs", order(world, parent_asset_id="x")).status_code == 400
 
     def test_sent_twice_is_one_order(self, world: World, marta: Client) -> None:
         key = str(uuid4())
@@ -172,6 +201,8 @@ class TestOrder:
 
 class TestDecisions:
     def decide(self, who: Client, world: World, **changes: Any) -> Any:
+        for username in ("bruno", "clara"):
+            review.deliver(world.case, people.acting(username), now())
         body = {"verdict": "approve", "sha256": world.case.subject.sha256, **changes}
         return who.post(f"cases/{world.case.id}/decisions", body)
 

@@ -1,5 +1,6 @@
 """Released images over the API: an integration pulls the marked bytes until they are withdrawn."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def integration(world: World) -> Client:
 
 def withdraw(world: World) -> None:
     release_services.withdraw(
-        actor=people.acting("clara"),
+        actor=replace(people.acting("clara"), authenticated_at=people.NOW),
         release_id=world.release.id,
         reason="The product was recalled.",
         now=people.NOW,

@@ -20,7 +20,7 @@ from governance.review.records import CaseRecord
 from templates.brands import services as brands
 from templates.brands.records import BrandRecord
 from templates.prompts.records import VersionRecord
-from tests.factories import people, review
+from tests.factories import licences, people, review
 from tests.factories import templates as studios
 
 
@@ -49,7 +49,7 @@ def make(folder: Path, root: Path) -> World:
         ("otto", Role.AUDITOR),
     ):
         people.add(ada, name, brand_id=brand_id, roles=[role])
-    _scoring(studio, at)
+    _scoring(studio, review.NOW)
     version = studio.release()
     _model(ada, grace, at)
     _grant(ada, brand_id, 5, at)
@@ -75,7 +75,9 @@ def _scoring(studio: studios.Studio, at: datetime) -> None:
         thresholds={"sharpness": {"threshold": 0.1, "severity": "flag"}},
         now=at,
     )
-    brands.approve_scoring_policy(actor=studio.team.other_manager, policy_id=policy.id, now=at)
+    brands.approve_scoring_policy(
+        actor=studio.team.other_manager, policy_id=policy.id, sha256=policy.sha256, now=at
+    )
 
 
 def _model(ada: Actor, grace: Actor, at: datetime) -> None:
@@ -92,7 +94,7 @@ def _model(ada: Actor, grace: Actor, at: datetime) -> None:
         parameters={"steps": 8, "guidance": 4.0, "max_sequence_length": 77},
         scorers={"folder": "demo", "entries": []},
         is_calibrated=False,
-        licence="demo",
+        licence_id=licences.agreed().id,
         now=at,
     )
     registry.approve_profile(actor=grace, profile_id=profile.id, now=at)

@@ -92,8 +92,12 @@ class TestRules:
         proposed = self.propose(at, [])
         assert selectors.current_rules(at.brand.id) == at.rules
         with pytest.raises(NotPermitted):
-            services.approve_rules(actor=at.author, rules_id=proposed.id, now=NOW)
-        services.approve_rules(actor=at.team.other_manager, rules_id=proposed.id, now=NOW)
+            services.approve_rules(
+                actor=at.author, rules_id=proposed.id, sha256=proposed.sha256, now=NOW
+            )
+        services.approve_rules(
+            actor=at.team.other_manager, rules_id=proposed.id, sha256=proposed.sha256, now=NOW
+        )
         current = selectors.current_rules(at.brand.id)
         assert (current.number, current.rules) == (2, ())
         assert [each.number for each in selectors.list_rules(at.author, at.brand.id)] == [2, 1]
@@ -101,10 +105,14 @@ class TestRules:
     def test_are_approved_once_and_never_backwards(self) -> None:
         at = studio()
         older, newer = self.propose(at), self.propose(at, [])
-        services.approve_rules(actor=at.team.other_manager, rules_id=newer.id, now=NOW)
+        services.approve_rules(
+            actor=at.team.other_manager, rules_id=newer.id, sha256=newer.sha256, now=NOW
+        )
         for rules in (older, newer):
             with pytest.raises(AlreadyApproved):
-                services.approve_rules(actor=at.team.other_manager, rules_id=rules.id, now=NOW)
+                services.approve_rules(
+                    actor=at.team.other_manager, rules_id=rules.id, sha256=rules.sha256, now=NOW
+                )
         assert selectors.current_rules(at.brand.id).number == newer.number
 
     def test_take_records_as_well_as_data(self) -> None:
@@ -125,7 +133,9 @@ class TestRules:
             services.propose_rules(actor=ours.author, brand_id=theirs.brand.id, rules=[], now=NOW)
         proposed = self.propose(theirs)
         with pytest.raises(NotFound):
-            services.approve_rules(actor=ours.author, rules_id=proposed.id, now=NOW)
+            services.approve_rules(
+                actor=ours.author, rules_id=proposed.id, sha256=proposed.sha256, now=NOW
+            )
         with pytest.raises(NotPermitted):
             services.propose_rules(
                 actor=ours.team.requester, brand_id=ours.brand.id, rules=[], now=NOW
@@ -134,7 +144,12 @@ class TestRules:
     def test_are_in_the_ledger(self) -> None:
         at = studio()
         events = Entry.objects.filter(subject_id=at.rules.id).values_list("event", flat=True)
-        assert sorted(events) == ["brands.rules.approved", "brands.rules.proposed"]
+        assert sorted(events) == [
+            "brands.rules.proposed",
+            "review.case.approved",
+            "review.case.decided",
+            "review.case.opened",
+        ]
 
 
 class TestScoringPolicy:
@@ -147,9 +162,13 @@ class TestScoringPolicy:
     def test_counts_once_approved_and_stays_readable_afterwards(self) -> None:
         at = studio()
         first = self.propose(at)
-        services.approve_scoring_policy(actor=at.team.other_manager, policy_id=first.id, now=NOW)
+        services.approve_scoring_policy(
+            actor=at.team.other_manager, policy_id=first.id, sha256=first.sha256, now=NOW
+        )
         second = self.propose(at, advisory=False)
-        services.approve_scoring_policy(actor=at.team.other_manager, policy_id=second.id, now=NOW)
+        services.approve_scoring_policy(
+            actor=at.team.other_manager, policy_id=second.id, sha256=second.sha256, now=NOW
+        )
         assert selectors.current_scoring_policy(at.brand.id).id == second.id
         assert selectors.get_scoring_policy(first.id).advisory
         assert first.sha256 != second.sha256
@@ -160,7 +179,9 @@ class TestScoringPolicy:
         at = studio()
         proposed = self.propose(at)
         with pytest.raises(NotPermitted):
-            services.approve_scoring_policy(actor=at.author, policy_id=proposed.id, now=NOW)
+            services.approve_scoring_policy(
+                actor=at.author, policy_id=proposed.id, sha256=proposed.sha256, now=NOW
+            )
 
     def test_that_cannot_judge_leaves_no_row(self) -> None:
         at = studio()

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from imprimatur.config.management.commands.keys import LEDGER_PUBLIC_NAME
+from imprimatur.config.management.commands.keys import (
+    LEDGER_PUBLIC_NAME,
+    LEDGER_SECOND_PUBLIC_NAME,
+)
 
 from governance.ledger.checkpoints import CheckpointSigner
 from governance.marking.signing import ANCHORS_NAME
@@ -16,6 +19,7 @@ SECRET = {
     "sealing/kek",
     "relay/checkpoint.key",
     "relay/checkpoint.memory",
+    "relay/checkpoint.mldsa.key",
     "publisher/leaf.key",
 }
 
@@ -52,12 +56,12 @@ class TestTheKeysCommand:
             assert (folder / name).stat().st_mode & 0o777 == 0o600, name
         for name in ("sealing", "relay", "publisher"):
             assert (folder / name).stat().st_mode & 0o777 == 0o700, name
-        assert len(said.splitlines()) == 3
+        assert len(said.splitlines()) == 4
 
     def test_shows_the_public_parts_and_only_those(self, folder: Path) -> None:
         run()
         public = contents(folder / "public")
-        assert set(public) == {LEDGER_PUBLIC_NAME, ANCHORS_NAME}
+        assert set(public) == {LEDGER_PUBLIC_NAME, LEDGER_SECOND_PUBLIC_NAME, ANCHORS_NAME}
         signer = CheckpointSigner.load(folder / "relay")
         assert public[LEDGER_PUBLIC_NAME].decode().strip() == str(signer.key)
         assert b"PRIVATE" not in b"".join(public.values())
@@ -66,7 +70,11 @@ class TestTheKeysCommand:
     def test_keeps_no_key_of_the_root(self, folder: Path) -> None:
         run()
         private = [name for name, data in contents(folder).items() if b"PRIVATE" in data]
-        assert sorted(private) == ["publisher/leaf.key", "relay/checkpoint.key"]
+        assert sorted(private) == [
+            "publisher/leaf.key",
+            "relay/checkpoint.key",
+            "relay/checkpoint.mldsa.key",
+        ]
 
     def test_changes_nothing_when_it_runs_again(self, folder: Path) -> None:
         run()

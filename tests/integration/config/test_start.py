@@ -8,12 +8,12 @@ import pytest
 from celery.signals import worker_init
 from django.core.management import call_command
 from django.db import OperationalError, connection
-from imprimatur.config import celery, start
+from imprimatur.config import celery, processes, start
 
 from governance.ledger import guards as ledger_guards
 from governance.policy import table
 from governance.policy.permissions import Permission
-from governance.tables import grants, guards
+from governance.tables import guards, roles
 from tests import databases
 
 GUARD = next(g for g in ledger_guards.GUARDS if g.makes_append_only)
@@ -51,9 +51,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return said
 
 
-def refused(told: list[dict[str, Any]], check: str, naming: str) -> bool:
+def refused(told: list[dict[str, Any]], check: str, naming: str, *, process: str = "web") -> bool:
     with pytest.raises(SystemExit) as caught:
-        start.require_sound()
+        start.require_sound(process)
     assert caught.value.code == 1
     return any(line["check"] == check and naming in line["reason"] for line in told)
 
@@ -61,8 +61,17 @@ def refused(told: list[dict[str, Any]], check: str, naming: str) -> bool:
 class TestASoundInstallation:
     @pytest.mark.django_db
     def test_starts_and_says_nothing(self, told: list[dict[str, Any]]) -> None:
-        start.require_sound()
+        start.require_sound("web")
         assert told == []
+
+
+class TestThePurpose:
+    @pytest.mark.django_db
+    def test_that_no_licence_could_permit_is_no_start(
+        self, told: list[dict[str, Any]], settings: Any
+    ) -> None:
+        settings.PURPOSE = "fame"
+        assert refused(told, "imprimatur.E010", "PURPOSE")
 
 
 class TestACheckThatCannotBeMade:
@@ -88,7 +97,7 @@ class TestAGuard:
         assert refused(told, "imprimatur.E002", piece.name)
         with databases.as_owner():
             guards.install(connection)
-        start.require_sound()
+        start.require_sound("web")
 
     def test_that_was_altered_is_no_start(self, told: list[dict[str, Any]]) -> None:
         piece = first_piece()
@@ -146,7 +155,7 @@ class TestAGuard:
         )
         run(piece.drop)
         run(piece.create)
-        start.require_sound()
+        start.require_sound("web")
         run(piece.drop)
         run(f"{piece.create} DEFERRABLE")
         assert refused(told, "imprimatur.E002", piece.name)
@@ -169,25 +178,74 @@ class TestAGuard:
             assert [line["check"] for line in told] == ["imprimatur.E002"]
 
 
-class TestTheOwnersRole:
-    @pytest.mark.postgresql
-    @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
-    @pytest.mark.usefixtures("transactional_db")
-    def test_is_no_start(self, told: list[dict[str, Any]], settings: Any) -> None:
-        settings.REFUSE_OWNER_ROLE = True
-        start.require_sound()
-        with databases.as_owner():
-            assert refused(told, "imprimatur.E003", "ledger_entry")
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="needs PostgreSQL")
+@pytest.mark.usefixtures("transactional_db")
+class TestTheLogin:
+    @pytest.fixture(autouse=True)
+    def _production(self, settings: Any) -> None:
+        settings.REQUIRE_OWN_ROLE = True
 
-    @pytest.mark.django_db
-    def test_is_refused_by_the_settings_of_production(
-        self, told: list[dict[str, Any]], settings: Any, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("process", "role"), list(processes.ROLES.items()))
+    def test_of_the_process_starts(
+        self, told: list[dict[str, Any]], process: str, role: str
     ) -> None:
-        monkeypatch.setattr(grants, "owned_evidence", lambda _connection: ["ledger_entry"])
-        settings.REFUSE_OWNER_ROLE = False
-        start.require_sound()
-        settings.REFUSE_OWNER_ROLE = True
-        assert refused(told, "imprimatur.E003", "ledger_entry")
+        with databases.as_role(role):
+            start.require_sound(process)
+        assert told == []
+
+    def test_of_another_process_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        with databases.as_role("reviewer"):
+            assert refused(told, "imprimatur.E005", roles.login("app"), process="worker")
+
+    def test_that_is_nobodys_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        """The suite's own login holds the rights of all processes together."""
+        name = connection.settings_dict["USER"]
+        assert refused(told, "imprimatur.E003", name)
+
+    def test_with_a_right_of_another_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        with databases.as_role("app"):
+            start.require_sound("worker")
+            worker = roles.login("app")
+            run(f"GRANT INSERT ON review_decision TO {worker}")
+            assert refused(told, "imprimatur.E004", "INSERT on review_decision", process="worker")
+
+    def test_that_lacks_a_right_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        with databases.as_role("publisher"):
+            run(f"REVOKE INSERT ON release_release FROM {roles.login('publisher')}")
+            assert refused(
+                told, "imprimatur.E004", "lacks INSERT on release_release", process="publisher"
+            )
+
+    def test_that_owns_evidence_is_no_start(self, told: list[dict[str, Any]]) -> None:
+        with databases.as_role("app"):
+            worker = roles.login("app")
+            with databases.as_owner(), connection.cursor() as cursor:
+                cursor.execute("SELECT current_user")
+                owner = cursor.fetchone()[0]
+            run(f"ALTER TABLE ledger_entry OWNER TO {worker}")
+            try:
+                assert refused(
+                    told, "imprimatur.E004", "owns the table ledger_entry", process="worker"
+                )
+            finally:
+                run(f"ALTER TABLE ledger_entry OWNER TO {owner}")
+
+    def test_that_is_a_superuser_is_no_start(
+        self, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with databases.as_owner():
+            owner = connection.settings_dict["USER"]
+            # Under a name that is a role's: what it is counts, not how it is called.
+            monkeypatch.setattr(roles, "login", lambda _role: owner)
+            assert refused(told, "imprimatur.E004", "is a superuser", process="worker")
+
+    def test_of_anybody_starts_where_the_settings_do_not_ask(
+        self, told: list[dict[str, Any]], settings: Any
+    ) -> None:
+        settings.REQUIRE_OWN_ROLE = False
+        start.require_sound("relay")
+        assert told == []
 
 
 class TestThePermissionTable:

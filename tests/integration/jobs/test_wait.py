@@ -42,6 +42,16 @@ class TestWaitFor:
         assert wait(shop).image_s == 4.0
         assert selectors.wait_for(uuid7(), shop.profile.queue).image_s is None
 
+    def test_takes_images_of_that_size_alone(self, shop: make.Shop) -> None:
+        make.finish(make.claimed(shop.order(side_px=128).items[0]))
+        made = {
+            side_px: selectors.wait_for(
+                shop.profile.id, shop.profile.queue, size=(side_px, side_px)
+            ).image_s
+            for side_px in (128, 256)
+        }
+        assert made == {128: 0.5, 256: None}
+
     def test_reads_both_from_an_index(self, shop: make.Shop) -> None:
         queue = shop.profile.queue
         queued = JobItem.objects.filter(queue=queue, state="queued")

@@ -13,6 +13,7 @@ from governance.ledger.models import Entry
 from templates.prompts import library, selectors
 from templates.prompts.models import TemplateVersion
 from tests.factories.templates import Studio
+from tests.factories.templates import studio as make_studio
 
 pytestmark = pytest.mark.django_db
 PACKS = ("product_studio", "seasonal_campaign")
@@ -94,6 +95,30 @@ class TestExportLibrary:
         for path in (library.FOLDER / pack / "templates").glob("*.yaml"):
             assert (tmp_path / "templates" / path.name).read_bytes() == path.read_bytes()
 
+    def test_can_be_imported_into_another_brand_and_exported_again_without_a_difference(
+        self, studio: Studio, tmp_path: Path
+    ) -> None:
+        bring()
+        first, second = tmp_path / "first", tmp_path / "second"
+        run("export_library", first, brand="northwind")
+        other = make_studio("southwind")
+        _actors["maya"] = other.author
+        run("import_library", str(first), brand="southwind", username="maya")
+        run("export_library", second, brand="southwind")
+        assert contents(second) == contents(first)
+        assert len(contents(first)) == 6  # five templates and what the pack says of itself
+        mine = TemplateVersion.objects.filter(brand_id=studio.brand.id)
+        theirs = TemplateVersion.objects.filter(brand_id=other.brand.id)
+        assert set(mine.values_list("sha256")) == set(theirs.values_list("sha256"))
+
+    def test_leaves_a_pack_that_explains_itself_as_it_is(
+        self, studio: Studio, tmp_path: Path
+    ) -> None:
+        studio.draft()
+        (tmp_path / "pack.yaml").write_text("mine", encoding="utf-8")
+        run("export_library", tmp_path, brand="northwind")
+        assert (tmp_path / "pack.yaml").read_text(encoding="utf-8") == "mine"
+
     def test_of_what_is_released_leaves_out_the_rest(self, studio: Studio, tmp_path: Path) -> None:
         studio.release()
         studio.draft(slug="other")
@@ -103,6 +128,10 @@ class TestExportLibrary:
     def test_of_an_unknown_brand_fails(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="No brand"):
             run("export_library", tmp_path, brand="nobody")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*.yaml")}
 
 
 def copy(source: str, target: Path) -> None:

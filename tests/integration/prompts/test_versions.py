@@ -1,23 +1,27 @@
 """A version is drafted, reviewed by others, released by its approval, retired with a reason."""
 
+from dataclasses import replace
 from typing import Any, Never
 
 import pytest
 
-from governance.kernel.actors import SYSTEM
+from governance.kernel.actors import SYSTEM, Actor, ActorKind
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import InvalidInput, NotFound
 from governance.kernel.ids import uuid7
 from governance.kernel.lifecycle import IllegalTransition
 from governance.ledger.models import Entry
+from governance.policy import table
+from governance.policy.permissions import Permission
 from governance.policy.permits import NotPermitted
 from governance.review import selectors as reviews
 from governance.review import services as review
+from governance.review.models import Subject
 from governance.review.selectors import NoPolicy
 from templates.prompts import content as contents
 from templates.prompts import selectors, services
 from templates.prompts.errors import NothingReleased, NotReviewed, ReasonRequired
-from templates.prompts.models import PromptTemplate, TemplateVersion
+from templates.prompts.models import PromptTemplate, TemplateRelease, TemplateVersion
 from templates.prompts.records import VersionRecord
 from tests.factories import review as make
 from tests.factories.review import NOW
@@ -230,6 +234,49 @@ class TestRetireVersion:
         states = {name: make.current(case).state for name, case in cases.items()}
         assert states == {"open": "voided", "approved": "voided", "other": "open"}
         assert studio.case_of(version).state == "approved"
+
+
+def _key(person: Actor) -> Actor:
+    """Return a key of a person that names every permission there is as its scope."""
+    scopes = frozenset(permission.value for permission in Permission)
+    return replace(person, kind=ActorKind.INTEGRATION, scopes=scopes, key_id=uuid7())
+
+
+class TestReleasedLabel:
+    """The label is moved by a person who may: no key and none of our own processes can."""
+
+    def test_is_on_one_version(self, studio: Studio) -> None:
+        first, second = studio.release(), studio.release()
+        assert first.template_id == second.template_id
+        released = selectors.released_version(studio.author, first.template_id)
+        assert released.id == second.id
+        assert [each.id for each in selectors.list_versions(studio.author, first.template_id)] == [
+            second.id,
+            first.id,
+        ]
+
+    def test_is_not_put_on_by_a_key_or_a_process(self, studio: Studio) -> None:
+        version = studio.approve()
+        for actor in (_key(studio.author), SYSTEM):
+            with pytest.raises(NotPermitted):
+                services.release_version(actor=actor, version_id=version.id, now=NOW)
+        assert not TemplateRelease.objects.exists()
+
+    def test_is_not_taken_off_by_a_key_or_a_process(self, studio: Studio) -> None:
+        version = studio.release()
+        for actor in (_key(studio.author), SYSTEM):
+            with pytest.raises(NotPermitted):
+                services.retire_version(actor=actor, version_id=version.id, reason="Old.", now=NOW)
+        assert selectors.get_version(studio.author, version.id).state == "released"
+
+    def test_can_be_named_by_no_key_at_all(self) -> None:
+        for permission in (Permission.PROMPTS_TEMPLATE_RELEASE, Permission.PROMPTS_TEMPLATE_RETIRE):
+            assert not table.is_for_keys(permission)
+
+    def test_names_the_version_before_as_the_parent(self, studio: Studio) -> None:
+        first, second = studio.draft(), studio.draft(negative="text")
+        assert Subject.objects.get(id=first.subject_id).parent_id is None
+        assert Subject.objects.get(id=second.subject_id).parent_id == first.subject_id
 
 
 class TestReads:

@@ -7,11 +7,12 @@ from django.db import DatabaseError, connection, transaction
 
 from generation.registry import selectors, services
 from governance.kernel.errors import InvalidInput, NotFound
+from governance.kernel.ids import uuid7
 from governance.kernel.lifecycle import IllegalTransition
 from governance.ledger.models import Entry
 from governance.policy.permits import NotPermitted
 from tests.factories import jobs as make
-from tests.factories import review
+from tests.factories import licences, review
 from tests.factories.quota import platform_admin
 
 pytestmark = pytest.mark.django_db
@@ -28,15 +29,21 @@ FACTS: dict[str, Any] = {
     "parameters": {"steps": 8, "guidance": 4.0, "max_sequence_length": 77},
     "scorers": {"folder": "demo", "entries": []},
     "is_calibrated": False,
-    "licence": "demo",
     "now": make.NOW,
 }
+
+
+def facts(**changes: Any) -> dict[str, Any]:
+    """Return what a profile is proposed with; its licence is on record."""
+    if "licence_id" not in changes:
+        changes["licence_id"] = licences.agreed().id
+    return FACTS | changes
 
 
 class TestProposeProfile:
     def test_counts_for_nothing_before_somebody_else_approved_it(self) -> None:
         proposer = platform_admin()
-        made = services.propose_profile(actor=proposer, **FACTS)
+        made = services.propose_profile(actor=proposer, **facts())
         assert not made.is_approved
         with pytest.raises(NotFound):
             selectors.current_profile("demo")
@@ -44,7 +51,8 @@ class TestProposeProfile:
             services.approve_profile(actor=proposer, profile_id=made.id, now=make.NOW)
         services.approve_profile(actor=platform_admin(), profile_id=made.id, now=make.NOW)
         assert selectors.current_profile("demo").id == made.id
-        assert list(Entry.objects.order_by("id").values_list("event", flat=True)) == [
+        seen = Entry.objects.filter(subject_id=made.id).order_by("id")
+        assert list(seen.values_list("event", flat=True)) == [
             "registry.profile.proposed",
             "registry.profile.approved",
         ]
@@ -69,15 +77,24 @@ class TestProposeProfile:
     def test_refuses_a_pin_that_is_none_and_writes_nothing(
         self, changes: dict[str, Any], pointer: str
     ) -> None:
+        asked = facts() | changes
         before = make.count_rows()
         with pytest.raises(InvalidInput) as error:
-            services.propose_profile(actor=platform_admin(), **FACTS | changes)
+            services.propose_profile(actor=platform_admin(), **asked)
         assert error.value.pointer == pointer
         assert make.count_rows() == before
 
     def test_is_for_platform_admins_only(self) -> None:
         with pytest.raises(NotPermitted):
-            services.propose_profile(actor=review.Team().manager, **FACTS)
+            services.propose_profile(actor=review.Team().manager, **facts())
+
+    def test_names_a_licence_on_record(self) -> None:
+        with pytest.raises(NotFound) as error:
+            services.propose_profile(actor=platform_admin(), **facts(licence_id=uuid7()))
+        assert error.value.pointer == "/licence_id"
+        licence = licences.proposed(identifier="LicenseRef-other")
+        made = services.propose_profile(actor=platform_admin(), **facts(licence_id=licence.id))
+        assert (made.licence, made.licence_id) == ("LicenseRef-other", licence.id)
 
     def test_numbers_the_versions_of_a_name(self) -> None:
         numbers = [make.profile(slug=slug).number for slug in ("one", "one", "two")]
@@ -94,7 +111,7 @@ class TestApproveProfile:
 
     def test_by_the_proposer_is_refused_by_the_database_too(self) -> None:
         proposer = platform_admin()
-        made = services.propose_profile(actor=proposer, **FACTS)
+        made = services.propose_profile(actor=proposer, **facts())
         with (
             pytest.raises(DatabaseError),
             transaction.atomic(),
@@ -119,7 +136,17 @@ class TestRetireProfile:
 
 class TestAPin:
     @pytest.mark.parametrize(
-        "column", ["folder", "snapshot_sha256", "pipeline", "dtype", "device", "licence", "slug"]
+        "column",
+        [
+            "folder",
+            "snapshot_sha256",
+            "pipeline",
+            "dtype",
+            "device",
+            "licence",
+            "slug",
+            "licence_id",
+        ],
     )
     def test_cannot_change(self, column: str) -> None:
         made = make.profile()
@@ -128,5 +155,8 @@ class TestAPin:
             transaction.atomic(),
             connection.cursor() as cursor,
         ):
-            cursor.execute(f"UPDATE registry_modelprofile SET {column} = 'other'")
+            cursor.execute(
+                f"UPDATE registry_modelprofile SET {column} = "
+                f"'{uuid7().hex if column == 'licence_id' else 'other'}'"
+            )
         assert selectors.get_profile(made.id) == made

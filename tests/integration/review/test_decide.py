@@ -14,12 +14,17 @@ from governance.outbox.models import Outbox
 from governance.policy.permits import NotPermitted
 from governance.review import selectors, services
 from governance.review.models import Approval, Decision
+from governance.review.records import CaseRecord
 from governance.sealing import services as sealing
 from tests.factories import review as make
 
 
 def _events() -> list[str]:
     return list(Entry.objects.order_by("id").values_list("event", flat=True))
+
+
+def _decisions(case: CaseRecord) -> int:
+    return Decision.objects.filter(case_id=case.id).count()
 
 
 class TestDecide:
@@ -82,7 +87,7 @@ class TestDecide:
         decision = make.decide(case, team.brand_reviewer, verdict)
         assert (decision.case_state, decision.approval_id) == (state, None)
         assert _events()[-2:] == ["review.case.decided", event]
-        assert not Approval.objects.exists()
+        assert not Approval.objects.filter(case_id=case.id).exists()
         with pytest.raises(IllegalTransition):
             make.decide(case, team.compliance_reviewer)
 
@@ -98,7 +103,7 @@ class TestDecide:
         seen = replace(case, subject=replace(case.subject, sha256="0" * 64))
         with pytest.raises(services.BytesChanged):
             make.decide(seen, team.brand_reviewer)
-        assert not Decision.objects.exists()
+        assert _decisions(case) == 0
 
     def test_refuses_a_second_decision_of_the_same_person(self, team: make.Team) -> None:
         case = make.open_case(team)
@@ -120,7 +125,7 @@ class TestDecide:
     def test_seals_the_reason(self, team: make.Team) -> None:
         case = make.open_case(team)
         make.decide(case, team.brand_reviewer, "reject", "Anna's face is visible.")
-        stored = Decision.objects.get().reason
+        stored = Decision.objects.get(case_id=case.id).reason
         assert b"Anna" not in stored
         assert all(
             b"Anna" not in bytes(body) for body in Entry.objects.values_list("body", flat=True)
@@ -142,9 +147,10 @@ class TestDecide:
         assert refusal.value.pointer == "/verdict"
 
     def test_refuses_a_reason_without_end(self, team: make.Team) -> None:
+        case = make.open_case(team)
         with pytest.raises(InvalidInput):
-            make.decide(make.open_case(team), team.brand_reviewer, "reject", "x" * 4001)
-        assert not Decision.objects.exists()
+            make.decide(case, team.brand_reviewer, "reject", "x" * 4001)
+        assert _decisions(case) == 0
 
 
 class TestWhoDecides:
@@ -195,4 +201,4 @@ class TestWhoDecides:
         for actor in (key, SYSTEM):
             with pytest.raises(NotPermitted):
                 make.decide(case, actor)
-        assert not Decision.objects.exists()
+        assert _decisions(case) == 0

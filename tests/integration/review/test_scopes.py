@@ -60,10 +60,11 @@ def test_offers_what_may_be_decided(teams: tuple[make.Team, make.Team]) -> None:
     def may_decide(actor: Actor, case: Case) -> bool:
         if case.state != "open" or case.decisions.filter(reviewer_id=actor.id).exists():
             return False
+        stage = case.policy.stages.get(position=case.stage_position)
         context = Context(
             brand_id=case.brand_id,
             contributors=selectors.contributors(case.subject_id),
-            stage_role=Role(case.policy.stages.get(position=case.stage_position).role),
+            asked_roles=frozenset({Role(stage.role)}),
         )
         return selectors.may_see(actor, case) and permits.may(
             actor, Permission.REVIEW_CASE_DECIDE, context

@@ -1,10 +1,18 @@
 """The order form: drawn from the schema, previewed, placed, refused with the reason."""
 
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
+from django.db import transaction
+
 from generation.jobs.models import GenerationJob, JobItem
+from generation.registry import selectors as registry
+from governance.kernel.clock import now
+from governance.kernel.ids import uuid7
 from governance.ledger.models import Entry
+from governance.quota import selectors as quota_selectors
+from governance.quota import services as quota
 from governance.refusals.models import Refusal
 from tests.integration.web.world import World
 
@@ -31,6 +39,26 @@ def free_text(world: World) -> str:
     assert released is not None
     declared = released.content["schema"]["properties"]
     return "v-" + next(name for name, each in declared.items() if "enum" not in each)
+
+
+def leave_one(world: World) -> None:
+    """Reserve what is left of the marketer's quota, but for one image."""
+    at, released = now(), world.template().released
+    assert released is not None
+    profile_id = registry.current_profile(released.content["profiles"][0]).id
+    holders = {"user_id": world.actor("marta").id, "brand_id": world.brand_id}
+    account = quota_selectors.room(
+        **holders, profile_id=profile_id, period=quota_selectors.period_of(at)
+    )["user"]
+    assert account is not None
+    with transaction.atomic():
+        quota.reserve(
+            item_ids=[uuid7()],
+            profile_id=profile_id,
+            cost=account.available - 1,
+            now=at,
+            **holders,
+        )
 
 
 class TestForm:
@@ -63,6 +91,30 @@ class TestPreview:
         world.order(3)
         page = client.get(url).content.decode()
         assert "3 images wait before yours. Making one takes about 12 s." in page
+
+    def test_says_what_an_order_takes_and_when_the_quota_is_too_small(
+        self, world: World, settings: Any
+    ) -> None:
+        settings.PRICE_PER_GPU_SECOND = Decimal("0.0007")
+        settings.HOSTED_PRICE_PER_IMAGE = Decimal("0.04")
+        client, url = world.client("marta"), f"/templates/{world.template().id}/preview/"
+
+        def shown() -> str:
+            answer = client.post(url, values(world), headers={"HX-Request": "true"})
+            return unescape(answer.content.decode())
+
+        unknown = shown()
+        assert "How long it will take is not known" in unknown
+        assert "A hosted service would ask 0.08 EUR." in unknown
+        assert "Images left afterwards: you 498, the brand 498, the model 498." in unknown
+        assert "The quota is too small" not in unknown
+        world.make(world.order(2))
+        JobItem.objects.update(render_s=11.6)
+        known = shown()
+        assert "Takes about 23 s of the device's time." in known
+        assert "Costs about 0.02 EUR here, 0.08 EUR at a hosted service." in known
+        leave_one(world)
+        assert "The quota is too small for this order" in shown()
 
     def test_is_a_fragment_for_htmx_and_a_page_without_script(self, world: World) -> None:
         client, url = world.client("marta"), f"/templates/{world.template().id}/preview/"

@@ -1,5 +1,6 @@
 """Releases, passports and the order to publish."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from imprimatur.accounts import selectors as accounts
 from imprimatur.publishing.models import Publication
 
+from governance.kernel.clock import now
 from governance.release import selectors as releases
 from tests.integration.web.world import World
 
@@ -100,7 +102,7 @@ class TestWithdrawal:
         client, address = world.client("clara"), f"/releases/{release.id}/withdraw/"
         assert address in client.get("/published/").content.decode()
         asked = client.get(address).content.decode()
-        assert "Copies already delivered stay where they are" in asked
+        assert "The publisher takes copies away that were delivered" in asked
         assert not releases.is_withdrawn(release.id)
         answer = client.post(address, {"reason": "The logo is outdated."}, follow=True)
         assert answer.redirect_chain == [(f"/published/#release-{release.id}", 302)]
@@ -123,6 +125,26 @@ class TestWithdrawal:
         answer = marta.post(f"/releases/{release.id}/publish/", sent, follow=True)
         assert "it is not published again" in answer.content.decode()
         assert not Publication.objects.exists()
+
+    def test_asks_for_an_old_password_again_and_loses_nothing(self, world: World) -> None:
+        release = world.release(world.cases(world.make(world.order(1)))[0])
+        client, address = world.client("clara"), f"/releases/{release.id}/withdraw/"
+        assert 'type="password"' not in client.get(address).content.decode()
+        world.authenticate(client, now() - timedelta(hours=1))
+        assert 'type="password"' in client.get(address).content.decode()
+        sent = {"reason": "The logo is outdated."}
+        for password, said in (
+            ("", "recent proof"),
+            ("wrong", "This is not your password"),
+        ):
+            answer = client.post(address, {**sent, "password": password})
+            text = answer.content.decode()
+            assert answer.status_code in {400, 401, 403}
+            assert said in text
+            assert sent["reason"] in text
+            assert not releases.is_withdrawn(release.id)
+        client.post(address, {**sent, "password": world.passwords["clara"]})
+        assert releases.is_withdrawn(release.id)
 
     def test_needs_a_reason(self, world: World) -> None:
         release = world.release(world.cases(world.make(world.order(1)))[0])

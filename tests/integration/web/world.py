@@ -4,6 +4,7 @@ import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,7 @@ from templates.brands import selectors as brands
 from templates.prompts import library
 from templates.prompts import selectors as prompts
 from templates.prompts.records import TemplateRecord
+from tests.factories import licences
 from tests.factories import review as review_factory
 
 # One template is enough for these tests, and five times faster than the whole library.
@@ -51,14 +53,21 @@ class World:
 
     def actor(self, username: str) -> Actor:
         """Return a person of the demo as an Actor."""
-        return accounts.get_actor_by_username(username)
+        return replace(accounts.get_actor_by_username(username), authenticated_at=now())
 
     def client(self, username: str = "") -> Client:
         """Return a browser without script; with a name, one that is signed in."""
         client = Client()
         if username:
             client.force_login(User.objects.get(username=username))
+            self.authenticate(client, now())
         return client
+
+    def authenticate(self, client: Client, at: datetime) -> None:
+        """Note in a session when its person gave their password."""
+        session = client.session
+        session["authenticated_at"] = at.isoformat()
+        session.save()
 
     def template(self, slug: str = "hero_shot") -> TemplateRecord:
         """Return a released template."""
@@ -96,9 +105,13 @@ class World:
         ]
 
     def decide(self, case: CaseRecord, username: str, verdict: str = "approve") -> None:
-        """Decide on a case."""
+        """Look at a case's bytes and decide on them."""
+        actor, at = self.actor(username), now()
+        review_services.record_delivery(
+            actor=actor, subject_id=case.subject.id, sha256=str(case.subject.sha256), now=at
+        )
         review_services.decide(
-            actor=self.actor(username),
+            actor=actor,
             case_id=case.id,
             verdict=verdict,
             sha256=str(case.subject.sha256),
@@ -208,7 +221,7 @@ def _profile(proposer: Actor, approver: Actor, at: Any) -> None:
         parameters={"steps": 4, "guidance": 4.0, "max_sequence_length": 77},
         scorers={"folder": "demo", "entries": []},
         is_calibrated=False,
-        licence="CC0-1.0",
+        licence_id=licences.agreed("CC0-1.0").id,
         now=at,
     )
     registry.approve_profile(actor=approver, profile_id=profile.id, now=at)

@@ -21,6 +21,7 @@ from tests import rows
 from tests.factories import orders
 from tests.factories.jobs import claimed
 from tests.factories.orders import Desk
+from tests.factories.quota import PERIOD
 from tests.factories.review import NOW, person
 
 REFUSAL_ONLY = {"ledger_entry": 1, "ledger_pending": 1, "refusals_refusal": 1}
@@ -62,6 +63,7 @@ class TestAnOrder:
             template_id=desk.version.template_id,
             variables=orders.VARIABLES,
             variants=2,
+            now=NOW,
         )
         assert (shown.prompt, shown.images) == ("a red mug, soft light", 2)
         assert shown.violation is None
@@ -192,6 +194,7 @@ class TestARefusedOrder:
             actor=desk.marketer,
             template_id=desk.version.template_id,
             variables={**orders.VARIABLES, "detail": "hazard"},
+            now=NOW,
         )
         assert "Hazard signs" in str(shown.violation)
         assert rows.added_since(before) == {}
@@ -206,7 +209,11 @@ class TestARefusedOrder:
         assert (error.status, error.code, error.pointer) == (422, "quota_exceeded", "/variants")
         assert rows.added_since(before) == REFUSAL_ONLY
         kept = refusals.get_refusal(desk.marketer, UUID(str(error.facts["refusal_id"])))
-        assert (kept.stage, kept.category, kept.reason) == ("quota", "user", error.detail)
+        assert (kept.stage, kept.category) == ("quota", "user")
+        # The answer also says how to ask for more.
+        assert error.detail.startswith(kept.reason)
+        assert "quota request" in error.detail
+        assert (error.facts["holder_kind"], error.facts["period"]) == ("user", PERIOD)
         assert desk.place(variants=images).items
 
     def test_by_a_rule_is_refused_before_the_quota_is_asked(self, desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """The relay's round: each part alone, so that a broker that is down stops no checkpoint."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from governance.ledger.checkpoints import CheckpointSigner
 from governance.ledger.errors import CheckpointKeyMissing, LogRolledBack
 from governance.ledger.events import Event
 from governance.outbox.models import Outbox
+from governance.quota.records import Discrepancy
 from tests import databases
 from tests.factories.orders import Desk
 from tests.factories.review import NOW
@@ -176,6 +177,34 @@ class TestTheMergeDelay:
     ) -> None:
         Relay(send=lambda *_: None, signer=signer).run(NOW + timedelta(days=1))
         assert alarms(told) == []
+
+
+class TestTheBooks:
+    def test_are_checked_on_schedule_and_only_a_difference_is_said(
+        self,
+        desk: Desk,
+        signer: CheckpointSigner,
+        told: list[dict[str, Any]],
+        monkeypatch: pytest.MonkeyPatch,
+        settings: Any,
+    ) -> None:
+        settings.QUOTA_CHECK_EVERY_MIN = 5
+        wrong = Discrepancy(uuid7(), "spent", 2, 1)
+        found, looks = [(), (wrong,)], list[datetime]()
+
+        def check(*, marks: object, now: datetime) -> tuple[Discrepancy, ...]:
+            looks.append(now)
+            return found[len(looks) - 1]
+
+        monkeypatch.setattr(module.quota, "check_books", check)
+        relay = Relay(send=lambda *_: None, signer=signer)
+        for minute in (0, 4, 5, 6):
+            relay.run(NOW + timedelta(minutes=minute))
+        assert looks == [NOW, NOW + timedelta(minutes=5)]
+        said = [line for line in told if "books" in line["event"]]
+        assert [(line["level"], line["figure"], line["account_says"]) for line in said] == [
+            ("error", "spent", 2)
+        ]
 
 
 @pytest.mark.django_db(transaction=True)

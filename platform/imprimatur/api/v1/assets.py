@@ -10,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.assets import selectors as assets
+from governance.kernel import clock
 from governance.policy.permissions import Permission
+from governance.review import services as review
 from imprimatur.api import images
 from imprimatur.api.endpoints import BYTES, Endpoint, operation
 from imprimatur.api.idempotency import Answer
@@ -82,19 +84,25 @@ class AssetImage(Endpoint):
         refuses=[404, 409],
         headers=images.HEADERS,
         description="The bytes that a review decides about, re-hashed as they are read. With "
-        "`If-None-Match` and the same SHA-256, the answer is 304. A key reads no drafts: for it "
-        "this is 404, and `GET /releases/{release_id}/image` has what was released.",
+        "`If-None-Match` and the same SHA-256, the answer is 304. Where a person reviews the "
+        "image it is recorded that they were sent these bytes: a decision needs that. A key reads "
+        "no drafts: for it this is 404; `GET /releases/{release_id}/image` has what was released.",
     )
     def get(self, request: Request, asset_id: UUID) -> HttpResponseBase:
         """Answer the bytes; access is checked before the ETag is compared."""
         asset = assets.get_asset(self.actor, asset_id)
-        return images.answer(
+        answered = images.answer(
             request,
             name=asset.id,
             sha256=asset.sha256,
             media_type=asset.media_type,
             read=lambda: assets.read_bytes(self.actor, asset_id)[0],
         )
+        # A 304 says that the same bytes are shown again.
+        review.record_delivery(
+            actor=self.actor, subject_id=asset.subject_id, sha256=asset.sha256, now=clock.now()
+        )
+        return answered
 
 
 class AssetPublications(Endpoint):

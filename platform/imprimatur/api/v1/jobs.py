@@ -37,6 +37,11 @@ class OrderInput(Input):
     width = Whole(required=False, help_text="Pixels; with height, one of the template's sizes.")
     height = Whole(required=False, help_text="Pixels.")
     seed = Whole(required=False, help_text="0 to 2^53 - 1; default: drawn at random.")
+    parent_asset_id = Identity(
+        required=False,
+        help_text="An image of the brand that these come after, to compare them with in review: "
+        "more like this, or again where changes were requested. Nothing of it goes into them.",
+    )
 
 
 @extend_schema_serializer(component_name="Item")
@@ -73,6 +78,7 @@ class JobOutput(serializers.Serializer):
         allow_null=True, help_text="Null once the requester's texts were erased."
     )
     items = ItemOutput(many=True)
+    parent_asset_id = serializers.UUIDField(allow_null=True)
 
 
 @extend_schema_serializer(component_name="CancelledItem")
@@ -131,9 +137,12 @@ class JobList(Endpoint):
             "Location": "Where to watch the order.",
             "Retry-After": "Seconds after which it makes sense to look.",
         },
-        description="Compiles the prompt, screens it by the brand's rules and reserves quota. A "
-        "refusal by a rule or by quota answers 422 and leaves a refusal on record, whose id is in "
-        "`facts.refusal_id`; malformed input answers 400 and leaves nothing. A key also needs "
+        description="Compiles the prompt, asks the model's licence, screens the prompt by the "
+        "brand's rules and reserves quota. A refusal by one of these answers 422 and leaves a "
+        "refusal on record, whose id is in `facts.refusal_id`; malformed input answers 400 and "
+        "leaves nothing. Where the quota is too small, ask for more with a quota request "
+        "(`POST /api/v1/quota-requests`): `facts` has its `holder_kind` and `period`. A key also "
+        "needs "
         "`prompts:template:read` and `generation:job:read`.",
     )
     def post(self, _request: Request) -> Response:

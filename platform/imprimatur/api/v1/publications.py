@@ -14,6 +14,7 @@ from imprimatur.api.fields import Filters, Identity, Input
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.pagination import slice_by_id
 from imprimatur.publishing import selectors as publishing
+from imprimatur.publishing import services
 from imprimatur.publishing.selectors import PublicationRecord
 from imprimatur.publishing.states import PublicationState
 
@@ -44,7 +45,13 @@ class PublicationOutput(serializers.Serializer):
     created_at = serializers.DateTimeField()
     location = serializers.CharField(allow_blank=True)
     published_at = serializers.DateTimeField(allow_null=True)
+    recalled_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the copy of a withdrawn release was seen to be gone."
+    )
     failure = serializers.CharField(allow_blank=True)
+    waits_for_person = serializers.BooleanField(
+        help_text="The publisher has given up: order a failed one anew, retry a recall."
+    )
 
 
 class PublicationFilters(Filters):
@@ -111,6 +118,29 @@ class PublicationDetail(Endpoint):
         """Answer one publication."""
         publication = publishing.get_publication(self.actor, publication_id)
         return Response(PublicationOutput(publication).data)
+
+
+class PublicationRecall(Endpoint):
+    """The recall of one publication."""
+
+    @operation(
+        "retry_recall",
+        "Try a recall anew",
+        needs=Permission.PUBLISHING_RECALL_RETRY,
+        gives=PublicationOutput,
+        status=202,
+        creates=True,
+        refuses=[404],
+        headers={"Location": "Where to watch the publication."},
+        description="For a recall that the publisher gave up, once its cause is seen to.",
+    )
+    def post(self, _request: Request, publication_id: UUID) -> Response:
+        """Let the publisher try again to take a copy away."""
+        return self.once(
+            lambda _key, now: accepted(
+                services.retry_recall(actor=self.actor, publication_id=publication_id, now=now)
+            )
+        )
 
 
 class DestinationList(Endpoint):

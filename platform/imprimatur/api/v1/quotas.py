@@ -1,4 +1,4 @@
-"""What is left of the quota of the asker and of the asker's brand."""
+"""What is left of the quota of the asker and of the asker's brand, and what was used of it."""
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_serializer
@@ -12,6 +12,8 @@ from governance.quota import selectors as quota
 from imprimatur.api.endpoints import Endpoint, operation, page_of
 from imprimatur.api.fields import Filters, Identity
 from imprimatur.api.pagination import slice_by_id
+from imprimatur.api.v1.templates import CostsOutput
+from imprimatur.workflow import usage
 
 
 @extend_schema_serializer(component_name="Balance")
@@ -28,6 +30,29 @@ class BalanceOutput(serializers.Serializer):
     reserved = serializers.IntegerField()
     spent = serializers.IntegerField()
     available = serializers.IntegerField()
+
+
+@extend_schema_serializer(component_name="Use")
+class UseOutput(serializers.Serializer):
+    """What one holder used in one period."""
+
+    id = serializers.UUIDField(help_text="The account's.")
+    holder_kind = serializers.CharField(help_text="user, brand, or model.")
+    holder_id = serializers.UUIDField()
+    brand_id = serializers.UUIDField(allow_null=True)
+    period = serializers.CharField(help_text="Year and month, such as 2026-11.")
+    images = serializers.IntegerField(help_text="Made, and so spent.")
+    gpu_s = serializers.FloatField(help_text="Seconds of the device's work on them.")
+    costs = CostsOutput()
+
+
+class UseFilters(Filters):
+    """Whose use; without a brand everything that the asker may see, models included."""
+
+    brand_id = Identity(required=False)
+    period = serializers.CharField(
+        required=False, max_length=7, help_text="Year and month; default: this month."
+    )
 
 
 class BalanceFilters(Filters):
@@ -64,4 +89,33 @@ class BalanceList(Endpoint):
         )
         return self.paged(
             filters, BalanceOutput, lambda after, limit: slice_by_id(rows, after, limit)
+        )
+
+
+class UseList(Endpoint):
+    """Uses."""
+
+    @operation(
+        "list_quota_usage",
+        "List what was used",
+        needs=Permission.QUOTA_ACCOUNT_READ,
+        query=UseFilters,
+        gives=page_of(UseOutput),
+        description="Images, device time and money of each account in one month. The time of work "
+        "that came to nothing is not in it: its quota was given back.",
+    )
+    def get(self, _request: Request) -> Response:
+        """Answer a page of what the accounts that the asker may see have used."""
+        filters = self.filtered(UseFilters)
+        period = filters.get("period") or quota.period_of(clock.now())
+        return self.paged(
+            filters,
+            UseOutput,
+            lambda after, limit: usage.list_usage(
+                self.actor,
+                period=period,
+                brand_id=filters.get("brand_id"),
+                after=after,
+                limit=limit,
+            ),
         )

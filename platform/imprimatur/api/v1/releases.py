@@ -14,7 +14,6 @@ from rest_framework.response import Response
 
 from governance.policy.permissions import Permission
 from governance.release import selectors as releases
-from governance.release import services as release_services
 from imprimatur.api import images
 from imprimatur.api.endpoints import BYTES, Endpoint, operation, page_of
 from imprimatur.api.fields import Filters, Identity, Input, Text
@@ -162,15 +161,17 @@ class ReleaseWithdrawal(Endpoint):
         refuses=[404],
         headers={"Location": "The release."},
         description="For good: nothing of it is published from now on, and what still waits is not "
-        "delivered. Copies already delivered stay where they are until they are removed there. "
-        "Only a person who is signed in withdraws, never a key.",
+        "delivered. The publisher takes copies away that were delivered, and verifies that they "
+        "are gone: watch its publications become `recalled`. Only a person who is signed in "
+        "withdraws, never a key; a password that was given too long ago answers 403 "
+        "`reauthentication_needed`.",
     )
     def post(self, _request: Request, release_id: UUID) -> Response:
         """Withdraw a release."""
         wanted = self.parsed(WithdrawalInput)
 
         def act(_key: str, now: datetime) -> Answer:
-            release = release_services.withdraw(
+            release = publishing.withdraw(
                 actor=self.actor, release_id=release_id, now=now, **wanted
             )
             headers = {"Location": reverse("api:release", args=[release_id])}

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from governance.kernel import clock
 from imprimatur.accounts import people
 from imprimatur.api.authentication import PersonAuthentication, enforce_csrf
-from imprimatur.api.endpoints import PUBLIC, SIGNED_IN, PublicEndpoint, operation
+from imprimatur.api.endpoints import PUBLIC, SIGNED_IN, Endpoint, PublicEndpoint, operation
 from imprimatur.api.fields import Identity, Input, Text
 
 
@@ -66,6 +66,41 @@ class Session(PublicEndpoint):
         people.actor_from_request(request)
         people.sign_out(request._request)  # noqa: SLF001 (the session belongs to the plain request)
         return Response(status=204)
+
+
+@extend_schema_serializer(component_name="Reauthentication")
+class PasswordInput(Input):
+    """The password of whoever is signed in."""
+
+    password = Text(max_length=1024, write_only=True)
+
+
+@extend_schema_serializer(component_name="Reauthenticated")
+class ReauthenticatedOutput(serializers.Serializer):
+    """When the person last gave their password."""
+
+    authenticated_at = serializers.DateTimeField()
+
+
+class Reauthentication(Endpoint):
+    """A recent proof of who is signed in."""
+
+    @operation(
+        "reauthenticate",
+        "Give one's password again",
+        needs=SIGNED_IN,
+        takes=PasswordInput,
+        gives=ReauthenticatedOutput,
+        refuses=[429],
+        description="Decisions and withdrawals need a password that was given lately; without it "
+        "they answer 403 `reauthentication_needed`, and the request is sent again, with a new "
+        "Idempotency-Key, after this one. For a person, never a key. Tries count as sign-ins do.",
+    )
+    def post(self, request: Request) -> Response:
+        """Take the password of whoever asks."""
+        wanted = self.parsed(PasswordInput)
+        at = people.reauthenticate(request._request, now=clock.now(), **wanted)  # noqa: SLF001
+        return Response(ReauthenticatedOutput({"authenticated_at": at}).data)
 
 
 def _body(request: Request, user_id: Any) -> dict[str, Any]:

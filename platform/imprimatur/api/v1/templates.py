@@ -7,9 +7,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance.kernel import clock
 from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity, Input, Variables, Whole
+from imprimatur.api.fields import Filters, Identity, Input, Text, Variables, Whole
 from imprimatur.api.pagination import slice_by_id
 from imprimatur.workflow import order
 from templates.prompts import selectors as prompts
@@ -57,6 +58,45 @@ class PreviewInput(Input):
 
     variables = Variables(help_text="By name, as the template's JSON Schema asks.")
     variants = Whole(default=1, min_value=1)
+    profile = Text(required=False, max_length=60, help_text="A model profile; default: the first.")
+    width = Whole(required=False, help_text="Pixels; with height, one of the template's sizes.")
+    height = Whole(required=False, help_text="Pixels.")
+
+
+@extend_schema_serializer(component_name="AccountAfter")
+class AccountAfterOutput(serializers.Serializer):
+    """One of the three accounts that an order uses."""
+
+    holder_kind = serializers.CharField(help_text="user, brand, or model.")
+    left = serializers.IntegerField(help_text="Images left now.")
+    after = serializers.IntegerField(help_text="Images left after it; below 0 it is refused.")
+
+
+@extend_schema_serializer(component_name="Costs")
+class CostsOutput(serializers.Serializer):
+    """Money, as exact amounts; null where no price is set, or no time is known."""
+
+    own = serializers.DecimalField(
+        20, 4, allow_null=True, help_text="The device's time at this installation's price."
+    )
+    hosted = serializers.DecimalField(
+        20, 4, allow_null=True, help_text="What a hosted service would ask for the images."
+    )
+    currency = serializers.CharField(help_text="ISO 4217.")
+
+
+@extend_schema_serializer(component_name="Estimate")
+class EstimateOutput(serializers.Serializer):
+    """What an order would take."""
+
+    images = serializers.IntegerField()
+    gpu_s = serializers.FloatField(
+        allow_null=True,
+        help_text="Seconds of the device's work, from recent images of that model and size; null "
+        "if none was measured.",
+    )
+    costs = CostsOutput()
+    accounts = AccountAfterOutput(many=True, help_text="Empty for whoever may not order.")
 
 
 @extend_schema_serializer(component_name="Preview")
@@ -76,6 +116,7 @@ class PreviewOutput(serializers.Serializer):
         allow_null=True,
         help_text="Seconds that one image took lately (the median of up to 50); null if unknown.",
     )
+    estimate = EstimateOutput()
 
 
 class TemplateFilters(Filters):
@@ -135,5 +176,7 @@ class TemplatePreview(Endpoint):
     def post(self, _request: Request, template_id: UUID) -> Response:
         """Compile an order without placing it."""
         wanted = self.parsed(PreviewInput)
-        preview = order.preview(actor=self.actor, template_id=template_id, **wanted)
+        preview = order.preview(
+            actor=self.actor, template_id=template_id, now=clock.now(), **wanted
+        )
         return Response(PreviewOutput(preview).data)

@@ -48,9 +48,14 @@ class Person:
         response.raise_for_status()
         return response.content
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Return the status and the JSON body, whatever they are."""
-        response = self._send(method, path, body)
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, key: str = ""
+    ) -> tuple[int, Any]:
+        """Return the status and the JSON body, whatever they are.
+
+        `key` is the Idempotency-Key of a POST that may be sent again; without one it gets its own.
+        """
+        response = self._send(method, path, body, key)
         return response.status_code, response.json() if response.content else None
 
     def _checked(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
@@ -59,12 +64,14 @@ class Person:
             raise RuntimeError(f"{self.username}: {method} {path} answered {status}: {answer}")
         return answer
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, key: str = ""
+    ) -> httpx.Response:
         headers = {"Accept": "application/json", "X-CSRFToken": self._token}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in self._cookies.items())
         if method == "POST":
-            headers["Idempotency-Key"] = str(uuid4())
+            headers["Idempotency-Key"] = key or str(uuid4())
         if settings.SESSION_COOKIE_SECURE:
             headers |= {"X-Forwarded-Proto": "https", "Referer": self._https_origin()}
         response = httpx.request(

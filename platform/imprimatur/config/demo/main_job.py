@@ -20,7 +20,15 @@ from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
-from django.db import IntegrityError, connection, models, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    ProgrammingError,
+    connection,
+    models,
+    transaction,
+)
+from psycopg.errors import InsufficientPrivilege
 
 from governance.kernel.clock import now
 from governance.kernel.digests import sha256_hex
@@ -199,6 +207,7 @@ def _decide(
     _check(status == 403, "the requester does not decide on her own image")  # noqa: PLR2004
     for image in approved:
         for reviewer in (bruno, clara):
+            _look(reviewer, image)
             decision = reviewer.post(
                 f"cases/{image['case_id']}/decisions",
                 {"verdict": "approve", "sha256": image["sha256"]},
@@ -206,6 +215,7 @@ def _decide(
         _check(decision["case_state"] == "approved", "two stages approve")
         image["approval_id"] = decision["approval_id"]
         report.say("4 approved", f"{image['sha256'][:12]}… by bruno (brand) and clara (compliance)")
+    _look(bruno, rejected)
     decision = bruno.post(
         f"cases/{rejected['case_id']}/decisions",
         {
@@ -216,6 +226,12 @@ def _decide(
     )
     _check(decision["case_state"] == "rejected", "a reject ends the case")
     report.say("4 rejected", f"{rejected['sha256'][:12]}… by bruno, with a reason")
+
+
+def _look(reviewer: Person, image: dict[str, Any]) -> None:
+    """Get the bytes as the reviewer: nobody decides on what was not on their screen."""
+    data = reviewer.read(f"assets/{image['id']}/image")
+    _check(sha256_hex(data) == image["sha256"], "the reviewer sees the bytes under review")
 
 
 def _await_releases(
@@ -364,17 +380,23 @@ def _forgeries(
 
 
 def _must_fail(what: str, attack: Callable[[], object]) -> None:
-    """Run an attack that a guard must stop; a row that fails for another reason proves nothing."""
+    """Run an attack that a guard or a right must stop; any other reason to fail proves nothing."""
     try:
         with transaction.atomic():
             attack()
-    except IntegrityError as error:
-        _check(_is_by_a_guard(error), f"{what} is stopped by a guard, not by {error}")
+    except (IntegrityError, ProgrammingError) as error:
+        stopped = _is_by_a_guard(error) or _is_by_a_right(error)
+        _check(stopped, f"{what} is stopped by a guard or a missing right, not by {error}")
         return
     raise StepFailed(f"{what} was not refused")
 
 
-def _is_by_a_guard(error: IntegrityError) -> bool:
+def _is_by_a_right(error: DatabaseError) -> bool:
+    """Tell whether the login may not write there at all: web's role releases nothing."""
+    return isinstance(error.__cause__, InsufficientPrivilege)
+
+
+def _is_by_a_guard(error: DatabaseError) -> bool:
     constraints = (
         piece.name
         for guard in guards.manifest()

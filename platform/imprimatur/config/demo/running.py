@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote, urlsplit
 
 import httpx
 from django.conf import settings
 
+from governance.tables import roles
+from governance.tables.roles import DatabaseRole
 from imprimatur.config import processes
+from imprimatur.config.env import env_secret
 
 HOST = "127.0.0.1"
 START_S = 90.0
@@ -36,7 +40,7 @@ def all_processes() -> Iterator[str]:
     with ExitStack() as stack:
         started = {
             name: stack.enter_context(
-                _process(processes.argv(name, host=HOST, port=port), logs / f"{name}.log")
+                _process(name, processes.argv(name, host=HOST, port=port), logs / f"{name}.log")
             )
             for name in processes.commands(host=HOST, port=port)
         }
@@ -62,11 +66,30 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment(process: str) -> dict[str, str]:
+    """Return our own environment as `process` is to have it: with its own login, and no other's.
+
+    Where no passwords of roles were given there is one login (SQLite, or a server for development).
+    """
+    role = processes.ROLES[process]
+    hidden = {"DATABASE_OWNER_URL", *(f"DATABASE_{r.upper()}_PASSWORD" for r in DatabaseRole)}
+    hidden |= {f"{name}_FILE" for name in hidden}
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    password = settings.DATABASE_ROLE_PASSWORDS[role]
+    if password:
+        there = urlsplit(env_secret("DATABASE_URL"))
+        server = there.netloc.rpartition("@")[2]
+        login = f"{quote(roles.login(role))}:{quote(password, safe='')}"
+        kept["DATABASE_URL"] = there._replace(netloc=f"{login}@{server}").geturl()
+        kept.pop("DATABASE_URL_FILE", None)
+    return kept
+
+
 @contextmanager
-def _process(argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _process(name: str, argv: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         process = subprocess.Popen(
-            argv, stdout=output, stderr=subprocess.STDOUT, env=os.environ.copy()
+            argv, stdout=output, stderr=subprocess.STDOUT, env=environment(name)
         )
         try:
             yield process

@@ -7,7 +7,7 @@ that a seed which was interrupted can go on.
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,18 @@ from generation.packs import manifest
 from generation.registry import selectors as registry_selectors
 from generation.registry import services as registry
 from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import NotFound
 from governance.kernel.roles import Role
+from governance.licences import selectors as licence_selectors
+from governance.licences import services as licences
+from governance.licences.records import Terms
+from governance.licences.states import Purpose
 from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
 from governance.review import selectors as review_selectors
 from governance.review import services as review
+from governance.review.calendars import DAYS
 from governance.review.records import StageSpec
 from imprimatur.accounts import selectors as people
 from imprimatur.accounts import services as accounts
@@ -33,6 +39,7 @@ from imprimatur.accounts.services import NewPerson
 from imprimatur.config.demo import bucket
 from imprimatur.publishing import selectors as publishing_selectors
 from imprimatur.publishing import services as publishing
+from imprimatur.workflow import policies
 from templates.brands import selectors as brand_selectors
 from templates.brands import services as brands
 from templates.prompts import library
@@ -72,6 +79,23 @@ MEMBERS = (
 )
 
 
+OFFICE_HOURS = {
+    "timezone": "Europe/Berlin",
+    "week": {day: [["09:00", "12:30"], ["13:00", "17:30"]] for day in DAYS[:5]},
+    "holidays": ["2026-12-25", "2027-01-01"],
+}
+# In business minutes: a day for the brand, after which compliance is asked too, and two for them.
+POLICIES = {
+    "asset": (
+        StageSpec(
+            "Brand", Role.BRAND_REVIEWER, due_min=480, remind_min=360, escalate_to="compliance"
+        ),
+        StageSpec("Compliance", Role.COMPLIANCE_REVIEWER, due_min=960, remind_min=480),
+    ),
+    "template_version": (StageSpec("Second manager", Role.BRAND_MANAGER, due_min=960),),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Seeded:
     """What the demo stands on, and how to sign in."""
@@ -85,10 +109,10 @@ def seed(*, now: datetime) -> Seeded:
     """Bring the demo's people, brand, rules, templates, model, quota and destinations about."""
     passwords = _passwords(Path(settings.VAR) / "demo" / "people.json")
     _bootstrap(passwords, now)
-    ada, grace = people.get_actor_by_username("ada"), people.get_actor_by_username("grace")
+    ada, grace = _acting("ada", now), _acting("grace", now)
     brand_id = _brand(ada, now)
     _members(ada, brand_id, passwords, now)
-    mona, max_ = people.get_actor_by_username("mona"), people.get_actor_by_username("max")
+    mona, max_ = _acting("mona", now), _acting("max", now)
     _review_policies(mona, max_, brand_id, now)
     pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
     _rules(mona, max_, brand_id, pack, now)
@@ -145,27 +169,30 @@ def _members(admin: Actor, brand_id: UUID, passwords: Mapping[str, str], now: da
                 )
 
 
+def _acting(username: str, now: datetime) -> Actor:
+    """Return a person as if they had just signed in: the demo acts in their place."""
+    return replace(people.get_actor_by_username(username), authenticated_at=now)
+
+
 def _review_policies(author: Actor, approver: Actor, brand_id: UUID, now: datetime) -> None:
-    wanted = {
-        "asset": (
-            StageSpec("Brand", Role.BRAND_REVIEWER, 1),
-            StageSpec("Compliance", Role.COMPLIANCE_REVIEWER, 1),
-        ),
-        "template_version": (StageSpec("Second manager", Role.BRAND_MANAGER, 1),),
-    }
-    for kind, stages in wanted.items():
+    for kind, stages in POLICIES.items():
         if _has_review_policy(brand_id, kind):
             continue
         with transaction.atomic():
-            policy = review.propose_policy(
+            policy = policies.propose(
                 actor=author,
                 brand_id=brand_id,
-                subject_kind=kind,
-                name=f"Standard {kind.replace('_', ' ')} review",
-                stages=stages,
+                content={
+                    "subject_kind": kind,
+                    "name": f"Standard {kind.replace('_', ' ')} review",
+                    "stages": stages,
+                    "calendar": OFFICE_HOURS,
+                },
                 now=now,
             )
-            review.approve_policy(actor=approver, policy_id=policy.id, now=now)
+            review.approve_policy(
+                actor=approver, policy_id=policy.id, sha256=policy.sha256, now=now
+            )
 
 
 def _has_review_policy(brand_id: UUID, kind: str) -> bool:
@@ -182,7 +209,7 @@ def _rules(
     if not brand_selectors.list_rules(author, brand_id):
         with transaction.atomic():
             rules = brands.propose_rules(actor=author, brand_id=brand_id, rules=pack.rules, now=now)
-            brands.approve_rules(actor=approver, rules_id=rules.id, now=now)
+            brands.approve_rules(actor=approver, rules_id=rules.id, sha256=rules.sha256, now=now)
     if pack.scoring is None:
         raise LookupError(f"The starter pack {LIBRARY_PACK} brings no scoring policy.")
     if not brand_selectors.list_scoring_policies(author, brand_id):
@@ -194,7 +221,9 @@ def _rules(
                 thresholds=pack.scoring.thresholds,
                 now=now,
             )
-            brands.approve_scoring_policy(actor=approver, policy_id=policy.id, now=now)
+            brands.approve_scoring_policy(
+                actor=approver, policy_id=policy.id, sha256=policy.sha256, now=now
+            )
 
 
 def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
@@ -203,6 +232,7 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
     if _approved_snapshot() == pack.model.snapshot_sha256:
         return
     with transaction.atomic():
+        licence_id = _licence(proposer, approver, pack.model, now)
         profile = registry.propose_profile(
             actor=proposer,
             slug=PROFILE,
@@ -232,17 +262,37 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
                 ],
             },
             is_calibrated=pack.calibrated,
-            licence=pack.model.licence,
+            licence_id=licence_id,
             now=now,
         )
         registry.approve_profile(actor=approver, profile_id=profile.id, now=now)
 
 
+def _licence(proposer: Actor, approver: Actor, model: manifest.PackModel, now: datetime) -> UUID:
+    """Put the model's licence on record; its text is the model card, which names it."""
+    text = (model.folder / "README.md").read_bytes()
+    found = licence_selectors.find_agreed(model.licence, sha256_hex(text))
+    if found is not None:
+        return found.id
+    proposed = licences.propose_licence(
+        actor=proposer,
+        identifier=model.licence,
+        name="Demo model: no rights reserved",
+        text=text,
+        text_sha256=sha256_hex(text),
+        terms=Terms(purposes=tuple(Purpose.values)),
+        now=now,
+    )
+    return licences.agree_licence(actor=approver, licence_id=proposed.id, now=now).id
+
+
 def _approved_snapshot() -> str:
+    """Return what runs today; a profile without a licence on record takes no orders."""
     try:
-        return registry_selectors.current_profile(PROFILE).snapshot_sha256
+        profile = registry_selectors.current_profile(PROFILE)
     except NotFound:
         return ""
+    return profile.snapshot_sha256 if profile.licence_id else ""
 
 
 def _templates(
@@ -262,15 +312,8 @@ def _templates(
                 now=now,
             )
             prompts.submit_version(actor=author, version_id=version.id, now=now)
-            case = review_selectors.find_case_for_subject(version.subject_id)
-            assert case is not None  # noqa: S101  submitting opens it
-            review.decide(
-                actor=approver,
-                case_id=case.id,
-                verdict="approve",
-                sha256=version.sha256,
-                reason="",
-                now=now,
+            review.approve_content(
+                actor=approver, subject_id=version.subject_id, sha256=version.sha256, now=now
             )
             prompts.release_version(actor=author, version_id=version.id, now=now)
 

@@ -6,6 +6,7 @@ from imprimatur.config import logs
 from imprimatur.config.env import (
     env_bool,
     env_database,
+    env_decimal,
     env_int,
     env_list,
     env_path,
@@ -28,15 +29,27 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
 # Origins (scheme and host) from which forms are accepted, comma-separated.
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
 
-# The application's role: it reads and adds to evidence, and owns nothing.
+# The login of this process's own role: it owns nothing, and may write only what its process writes.
 DATABASES = {"default": env_database("DATABASE_URL")}
 # The migrating role, present only where migrations run (`migrate --database owner`).
 if env_secret("DATABASE_OWNER_URL", ""):
-    DATABASES["owner"] = env_database("DATABASE_OWNER_URL")
-# The name of the role that migrations grant the application's rights to (PostgreSQL).
-DATABASE_APPLICATION_ROLE = str(DATABASES["default"].get("USER") or "")
-# Whether a start as the owner of evidence tables is refused; only tests and development loosen it.
-REFUSE_OWNER_ROLE = True
+    DATABASES["owner"] = env_database("DATABASE_OWNER_URL", bounded=False)
+# What the names of the database's roles begin with; "app", "reviewer" and so on come after it.
+DATABASE_ROLES = env_str("DATABASE_ROLES", "imprimatur_")
+DATABASE_ROLE_PASSWORDS = {
+    # The password that `roles --apply` gives the worker's role; set only where that runs.
+    "app": env_secret("DATABASE_APP_PASSWORD", ""),
+    # The same for the role of web, where people decide.
+    "reviewer": env_secret("DATABASE_REVIEWER_PASSWORD", ""),
+    # The same for the publisher's role.
+    "publisher": env_secret("DATABASE_PUBLISHER_PASSWORD", ""),
+    # The same for the relay's role.
+    "sequencer": env_secret("DATABASE_SEQUENCER_PASSWORD", ""),
+    # The same for the role of auditors, who read and write nothing.
+    "auditor": env_secret("DATABASE_AUDITOR_PASSWORD", ""),
+}
+# Whether a process starts only as its own role; only tests and development loosen it.
+REQUIRE_OWN_ROLE = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -54,7 +67,9 @@ INSTALLED_APPS = [
     "governance.review",
     "governance.quota",
     "governance.refusals",
+    "governance.licences",
     "governance.ledger",
+    "governance.notices",
     "governance.outbox",
     "governance.sealing",
     "governance.tables",
@@ -185,6 +200,63 @@ PUBLISHER_KEY_FOLDER = env_path("PUBLISHER_KEY_FOLDER", VAR / "keys" / "publishe
 PUBLIC_KEY_FOLDER = env_path("PUBLIC_KEY_FOLDER", VAR / "keys" / "public")
 # The name of this installation's log, the first line of every checkpoint (C2SP origin).
 LEDGER_ORIGIN = env_str("LEDGER_ORIGIN", "imprimatur.local/ledger")
+# Witnesses that cosign each checkpoint, comma-separated: address, a space, file with their keys.
+LEDGER_WITNESSES = env_list("LEDGER_WITNESSES", [])
+# Seconds between two requests for cosignatures while there is something new.
+LEDGER_WITNESS_EVERY_S = env_int("LEDGER_WITNESS_EVERY_S", 10)
+# Where the ledger is published as tiles:
+# an absolute folder, or s3://bucket/prefix; empty: nowhere.
+LEDGER_TILES_PLACE = env_str("LEDGER_TILES_PLACE", "")
+LEDGER_TILES_S3: dict[str, str] = {}
+if LEDGER_TILES_PLACE.startswith("s3://"):
+    LEDGER_TILES_S3 = {
+        # The address of the S3 service that has the bucket for the ledger's tiles.
+        "endpoint": env_str("LEDGER_TILES_S3_ENDPOINT"),
+        # The region of that service.
+        "region": env_str("LEDGER_TILES_S3_REGION", "us-east-1"),
+        # The key that may read and write in this bucket, and nothing else.
+        "access_key": env_secret("LEDGER_TILES_S3_ACCESS_KEY"),
+        # The secret of that key.
+        "secret_key": env_secret("LEDGER_TILES_S3_SECRET_KEY"),
+    }
+# Seconds between two publications of the tiles while there is something new.
+LEDGER_TILES_EVERY_S = env_int("LEDGER_TILES_EVERY_S", 10)
+# Where the ledger's checkpoints are anchored, out of reach of the database's owner:
+# an absolute folder, or s3://bucket/prefix; empty: nowhere.
+LEDGER_ANCHOR_PLACE = env_str("LEDGER_ANCHOR_PLACE", "")
+LEDGER_ANCHOR_S3: dict[str, str] = {}
+if LEDGER_ANCHOR_PLACE.startswith("s3://"):
+    LEDGER_ANCHOR_S3 = {
+        # The address of the S3 service that has the bucket for the anchors.
+        "endpoint": env_str("LEDGER_ANCHOR_S3_ENDPOINT"),
+        # The region of that service.
+        "region": env_str("LEDGER_ANCHOR_S3_REGION", "us-east-1"),
+        # The key that may read and write in this bucket, and nothing else.
+        "access_key": env_secret("LEDGER_ANCHOR_S3_ACCESS_KEY"),
+        # The secret of that key.
+        "secret_key": env_secret("LEDGER_ANCHOR_S3_SECRET_KEY"),
+    }
+# Seconds between two anchors while there is something new.
+LEDGER_ANCHOR_EVERY_S = env_int("LEDGER_ANCHOR_EVERY_S", 60)
+# Days for which the bucket's Object Lock holds each anchor.
+LEDGER_ANCHOR_KEEP_DAYS = env_int("LEDGER_ANCHOR_KEEP_DAYS", 3650)
+# Where the ledger's entries are delivered as JSON lines:
+# an absolute folder, or s3://bucket/prefix; empty: nowhere.
+LEDGER_EVENTS_PLACE = env_str("LEDGER_EVENTS_PLACE", "")
+LEDGER_EVENTS_S3: dict[str, str] = {}
+if LEDGER_EVENTS_PLACE.startswith("s3://"):
+    LEDGER_EVENTS_S3 = {
+        # The address of the S3 service that has the bucket for the events.
+        "endpoint": env_str("LEDGER_EVENTS_S3_ENDPOINT"),
+        # The region of that service.
+        "region": env_str("LEDGER_EVENTS_S3_REGION", "us-east-1"),
+        # The key that may read and write in this bucket, and nothing else.
+        "access_key": env_secret("LEDGER_EVENTS_S3_ACCESS_KEY"),
+        # The secret of that key.
+        "secret_key": env_secret("LEDGER_EVENTS_S3_SECRET_KEY"),
+    }
+# Seconds between two deliveries of events while there is something new; the promise is 60.
+LEDGER_EVENTS_EVERY_S = env_int("LEDGER_EVENTS_EVERY_S", 30)
 # The folders below which a folder destination may point, comma-separated.
 DESTINATION_ROOTS = [
     Path(p).resolve() for p in env_list("DESTINATION_ROOTS", [str(VAR / "published")])
@@ -200,7 +272,7 @@ DEMO_S3_ACCESS_KEY = env_secret("DEMO_S3_ACCESS_KEY", "")
 DEMO_S3_SECRET_KEY = env_secret("DEMO_S3_SECRET_KEY", "")
 
 # Seconds that a worker holds an item without a sign of life before another may take it.
-LEASE_S = env_int("LEASE_S", 60)
+LEASE_S = env_int("LEASE_S", 30)
 # How often one item is tried before it fails for good.
 ITEM_ATTEMPTS = env_int("ITEM_ATTEMPTS", 3)
 # Milliseconds between two rounds of the relay when there is nothing to do.
@@ -211,8 +283,35 @@ CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 HINT_AGAIN_S = env_int("HINT_AGAIN_S", 15)
 # Seconds after which the release of an approval is tried again.
 RELEASE_AGAIN_S = env_int("RELEASE_AGAIN_S", 2)
+# Seconds after which a person gives their password again before a decision or a withdrawal.
+REAUTHENTICATE_AFTER_S = env_int("REAUTHENTICATE_AFTER_S", 900)
+# Minutes for which a reviewer who looks at a case keeps its place; looking again renews it.
+CLAIM_MIN = env_int("CLAIM_MIN", 15)
+# Cases below this risk (0..100) may be approved many at once; the others one by one.
+BULK_RISK_BELOW = env_int("BULK_RISK_BELOW", 40)
+# What images are made for; a model's licence must permit it: commercial, internal, research,
+# education.
+PURPOSE = env_str("PURPOSE", "commercial")
+# Seconds between the confirmation of a break-glass and its use; `migrate` sets it in the database.
+BREAK_GLASS_COUNTDOWN_S = env_int("BREAK_GLASS_COUNTDOWN_S", 900)
+# Seconds after its use within which a third person judges a break-glass.
+BREAK_GLASS_JUDGE_WITHIN_S = env_int("BREAK_GLASS_JUDGE_WITHIN_S", 86_400)
+# Days after which what people were told is removed, read or not.
+NOTICES_KEPT_D = env_int("NOTICES_KEPT_D", 90)
+# What one second of a device's work costs this installation, for estimates; empty: not said.
+PRICE_PER_GPU_SECOND = env_decimal("PRICE_PER_GPU_SECOND", "")
+# What a hosted service asks for one image, to compare with; empty: not said.
+HOSTED_PRICE_PER_IMAGE = env_decimal("HOSTED_PRICE_PER_IMAGE", "")
+# The currency of both prices, as three letters (ISO 4217).
+PRICE_CURRENCY = env_str("PRICE_CURRENCY", "EUR")
+# Minutes between two checks of the quota's books by the relay.
+QUOTA_CHECK_EVERY_MIN = env_int("QUOTA_CHECK_EVERY_MIN", 5)
+# Seconds between two looks round each destination for what no record explains.
+RECONCILE_EVERY_S = env_int("RECONCILE_EVERY_S", 3600)
 # The most variants that one order may ask for.
 MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
+# Days for which an overridden prompt may still be ordered, once and word for word.
+PASS_DAYS = env_int("PASS_DAYS", 7)
 # The function that turns a user name into an Actor, for commands that act as somebody.
 ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
 # The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
@@ -238,11 +337,15 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "ENUM_NAME_OVERRIDES": {
+        "AppealState": "imprimatur.api.v1.appeals.APPEAL_STATES",
+        "AnnotationMark": "imprimatur.api.v1.annotations.MARKS",
+        "BreakGlassState": "imprimatur.api.v1.break_glass.BREAK_GLASS_STATES",
         "CaseState": "imprimatur.api.v1.cases.CASE_STATES",
         "ItemState": "imprimatur.api.v1.jobs.ITEM_STATES",
         "JobState": "imprimatur.api.v1.jobs.JOB_STATES",
         "PublicationState": "imprimatur.api.v1.publications.PUBLICATION_STATES",
         "Role": "imprimatur.api.fields.ROLES",
+        "Ruling": "imprimatur.api.v1.appeals.RULINGS",
         "Verdict": "imprimatur.api.v1.cases.VERDICTS",
     },
     "SERVE_INCLUDE_SCHEMA": False,

@@ -28,6 +28,8 @@ os.environ.setdefault("CELERY_BROKER_URL", "atomicfs://localhost")
 os.environ.setdefault("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 os.environ.setdefault("COOKIES_SECURE", "False")
 os.environ.setdefault("LOG_JSON", "False")
+# One writer at a time: under load a worker may wait long for its sign of life.
+os.environ.setdefault("LEASE_S", "60")
 if not os.environ.get("SECRET_KEY_FILE"):
     os.environ.setdefault("SECRET_KEY", _own_secret(_var / "keys" / "web" / "secret"))
 
@@ -38,4 +40,4 @@ from imprimatur.config.settings.base import CELERY_BROKER_URL  # noqa: E402
 if CELERY_BROKER_URL.startswith("atomicfs"):
     CELERY_BROKER_TRANSPORT_OPTIONS = folder_options(_var / "broker")
 # One role owns the file: there is nobody to separate from.
-REFUSE_OWNER_ROLE = False
+REQUIRE_OWN_ROLE = False

@@ -1,10 +1,12 @@
-"""The shape of a withdrawal: why."""
+"""The shape of a withdrawal: why, and the password once more where it is asked for."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from imprimatur.web.forms.emergency import ProvenForm
 
-class WithdrawalForm(forms.Form):
+
+class WithdrawalForm(ProvenForm):
     """The reason that everybody in the brand reads beside the withdrawn release."""
 
     reason = forms.CharField(
@@ -13,3 +15,4 @@ class WithdrawalForm(forms.Form):
         widget=forms.Textarea(attrs={"class": "input", "rows": 3}),
         error_messages={"required": _("Give the reason for the withdrawal.")},
     )
+    field_order = ["reason", "password"]

@@ -13,12 +13,15 @@ from generation.assets.selectors import AssetRecord, ScoreRecord
 from generation.jobs import selectors as jobs_reads
 from generation.jobs.records import ItemRecord, JobRecord
 from generation.registry import selectors as registry
+from governance.kernel import clock
 from governance.kernel.actors import Actor
 from governance.kernel.roles import Role
 from governance.policy import permits
 from governance.policy.permissions import Permission
+from governance.refusals import selectors as refusals
 from governance.review import selectors as review
 from governance.review.records import CaseRecord
+from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
 from templates.brands import selectors as brands
 from templates.brands.records import BrandRecord
@@ -150,6 +153,9 @@ def case_cards(
     cases = list(cases)
     ids = [case.subject.id for case in cases if case.subject.kind == "asset"]
     found = assets.find_assets(actor, ids) if ids else {}
+    claims = [c for case in cases for stage in case.open_stages for c in stage.claims]
+    names = accounts.display_names({c.person_id for c in claims}) if claims else {}
+    now = clock.now()
     return [
         {
             "id": case.id,
@@ -157,14 +163,30 @@ def case_cards(
             "brand": brand_name(known, case.brand_id),
             "subject_id": case.subject.id,
             "state": case.state,
-            "stage": case.stage,
+            "stages": ", ".join(stage.name for stage in case.open_stages),
             "opened_at": case.opened_at,
             "asset": found.get(case.subject.id),
-            "is_template": case.subject.kind == "template_version",
+            "kind": words.kind(case.subject.kind),
             "flags": flags_of(found.get(case.subject.id)),
+            "risk": case.risk,
+            "due_at": case.due_at,
+            "is_overdue": case.due_at is not None and case.due_at <= now,
+            "lookers": [
+                {"name": names[claim.person_id], "until": claim.until}
+                for stage in case.open_stages
+                for claim in stage.claims
+                if claim.person_id != actor.id
+            ],
         }
         for case in cases
     ]
+
+
+def pictured(actor: Actor, case: CaseRecord) -> AssetRecord | None:
+    """Return the image that a case is about, or None where it is about something else."""
+    if case.subject.kind != "asset":
+        return None
+    return assets.find_assets(actor, [case.subject.id]).get(case.subject.id)
 
 
 def flags_of(asset: AssetRecord | None) -> int:
@@ -225,12 +247,22 @@ def origin_of(actor: Actor, job: JobRecord, item: ItemRecord, requester: str) ->
         (_("Model"), profile.name),
         (_("Seed"), str(item.seed)),
     ]
+    facts += [(_("Overridden"), reason) for reason in _overridden(actor, job, item)]
     prompt = jobs_reads.prompt_of(actor, item.id)
     return {
         "facts": [{"label": label, "text": text} for label, text in facts],
         "prompt": prompt if prompt is not None else _("Erased"),
         "is_calibrated": profile.is_calibrated,
     }
+
+
+def _overridden(actor: Actor, job: JobRecord, item: ItemRecord) -> list[str]:
+    """Return why an order or its image was refused, where a person overrode that since."""
+    of_order = refusals.find_override_of_order(job.id)
+    ids = [item.refusal_id if item.state != "refused" else None]
+    ids.append(of_order.refusal_id if of_order else None)
+    found = [refusals.get_refusal(actor, each) for each in ids if each is not None]
+    return [f"{words.scorer(each.category)}: {each.reason}" for each in found]
 
 
 def hold_reasons(asset: AssetRecord | None) -> list[str]:

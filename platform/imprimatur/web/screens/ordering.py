@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +20,14 @@ from governance.quota.records import AccountRecord
 from imprimatur.web import words
 from imprimatur.web.forms.order import OrderForm
 from imprimatur.web.screens import _shared
+from imprimatur.workflow.costs import Costs, Estimate
 from imprimatur.workflow.order import Preview
 from templates.prompts import selectors as prompts
 from templates.prompts.records import VersionRecord
 
 # From here on a time reads better in minutes.
 MINUTES_FROM_S = 90
+CENT = Decimal("0.01")
 
 
 def order_form(version: VersionRecord, data: Mapping[str, Any] | None = None) -> OrderForm:
@@ -85,6 +88,60 @@ def wait(preview: Preview) -> str:
     if preview.image_s is not None:
         parts.append(_("Making one takes about %(time)s.") % {"time": _about(preview.image_s)})
     return " ".join(parts)
+
+
+def takes(estimate: Estimate) -> list[str]:
+    """Return in words what an order would take: device time, money, and what is left after it."""
+    if estimate.gpu_s is None:
+        lines = [
+            _("How long it will take is not known: no image was made with this model and size.")
+        ]
+    else:
+        lines = [_("Takes about %(time)s of the device's time.") % {"time": _about(estimate.gpu_s)}]
+    lines += _money(estimate.costs)
+    if estimate.accounts:
+        names = {
+            "user": _("you %(n)s"),
+            "brand": _("the brand %(n)s"),
+            "model": _("the model %(n)s"),
+        }
+        left = [names[each.holder_kind] % {"n": max(each.after, 0)} for each in estimate.accounts]
+        lines.append(_("Images left afterwards: %(list)s.") % {"list": ", ".join(left)})
+    return lines
+
+
+def short(estimate: Estimate) -> list[str]:
+    """Return in words which account is too small for an order."""
+    sentences = {
+        "user": _("You have %(n)s images left this month."),
+        "brand": _("The brand has %(n)s images left this month."),
+        "model": _("The model has %(n)s images left this month."),
+    }
+    return [
+        sentences[each.holder_kind] % {"n": each.left}
+        for each in estimate.accounts
+        if each.after < 0
+    ]
+
+
+def _money(costs: Costs) -> list[str]:
+    own = _amount(costs.own, costs.currency)
+    hosted = _amount(costs.hosted, costs.currency)
+    if own and hosted:
+        both = {"own": own, "hosted": hosted}
+        return [_("Costs about %(own)s here, %(hosted)s at a hosted service.") % both]
+    if own:
+        return [_("Costs about %(own)s here.") % {"own": own}]
+    return [_("A hosted service would ask %(hosted)s.") % {"hosted": hosted}] if hosted else []
+
+
+def _amount(amount: Decimal | None, currency: str) -> str:
+    """Return an amount with its currency, no more precise than it is worth."""
+    if amount is None:
+        return ""
+    if 0 < amount < CENT:
+        return _("less than %(amount)s") % {"amount": f"{CENT} {currency}"}
+    return f"{amount.quantize(CENT)} {currency}"
 
 
 def _about(seconds: float) -> str:

@@ -113,6 +113,7 @@ def _item(
         "hold_reasons": _shared.hold_reasons(asset if item.state == "held" else None),
         "may_decide_hold": may_decide_holds and item.state == "held",
         "refusal": _refusal(actor, item.refusal_id) if item.refusal_id else None,
+        "is_overridden": item.refusal_id is not None and item.state != "refused",
         "failure": item.failure,
         "reason": _reason(item.state),
         "may_cancel": may_cancel and item.state in _shared.OPEN_ITEM_STATES,
@@ -122,12 +123,14 @@ def _item(
 def _refusal(actor: Actor, refusal_id: UUID) -> dict[str, Any]:
     record = refusals.get_refusal(actor, refusal_id)
     is_after_hold = record.category == HELD_CATEGORY
+    is_own = record.requester_id == actor.id
     return {
+        "id": record.id,
         "category": _("Refused by a person") if is_after_hold else words.scorer(record.category),
         "reason": record.reason,
         # What a person wrote about a held image is for the requester; other details are not.
-        "said": refusals.read_detail(actor, refusal_id) if is_after_hold else None,
-        "overridable_by": words.role(record.overridable_by),
+        "said": refusals.read_detail(actor, refusal_id) if is_after_hold and is_own else None,
+        "overridable_by": words.role(record.overridable_by) if record.overridable_by else "",
     }
 
 

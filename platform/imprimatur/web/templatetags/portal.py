@@ -1,12 +1,13 @@
 """What templates draw with: icons, plates, chips, score bars, short digests; none queries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from imprimatur.web import pictograms, words
+from imprimatur.web.pictograms import Mark
 
 register = template.Library()
 
@@ -36,6 +37,19 @@ def ratio(size: object) -> SafeString:
     if not (width.isdecimal() and height.isdecimal()):
         return SafeString("")
     return mark_safe(pictograms.ratio(int(width), int(height)))  # noqa: S308  # numbers only
+
+
+@register.simple_tag
+def marks(found: Iterable[Mark], width_px: int, height_px: int, link: str = "") -> SafeString:
+    """Draw numbered pins and boxes over an image; with `link` they lead to what was said."""
+    drawn = pictograms.marks(found, width_px, height_px, are_links=bool(link))
+    return mark_safe(drawn)  # noqa: S308  # numbers only
+
+
+@register.simple_tag
+def places(width_px: int, height_px: int) -> SafeString:
+    """Draw a net of links over an image, by which the pointer chooses a place."""
+    return mark_safe(pictograms.places(width_px, height_px))  # noqa: S308  # numbers only
 
 
 @register.simple_tag

@@ -77,7 +77,8 @@ def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpRespon
     else:
         variants = form.cleaned_data.get("variants") or 1
         profile = form.cleaned_data.get("profile")
-        context = _preview(actor, version, form.variables(), variants, profile)
+        size = form.size() if "size" in form.cleaned_data else (None, None)
+        context = _preview(actor, version, form.variables(), variants, profile, size)
     if is_fragment(request):
         response = render(request, "web/parts/preview.html", context)
     else:
@@ -92,6 +93,7 @@ def _preview(
     variables: dict[str, Any],
     variants: int,
     profile: str | None,
+    size: tuple[int | None, int | None] = (None, None),
 ) -> dict[str, Any]:
     try:
         compiled = workflow.preview(
@@ -100,10 +102,18 @@ def _preview(
             variables=variables,
             variants=variants,
             profile=profile,
+            width=size[0],
+            height=size[1],
+            now=clock.now(),
         )
     except DomainError as error:
         return {"preview_error": error.detail}
-    return {"preview": compiled, "wait": screens.wait(compiled)}
+    return {
+        "preview": compiled,
+        "wait": screens.wait(compiled),
+        "takes": screens.takes(compiled.estimate),
+        "short": screens.short(compiled.estimate),
+    }
 
 
 def _problems(error: InvalidInput) -> list[tuple[str | None, str]]:

@@ -1,4 +1,4 @@
-"""Writes a brand's templates as the YAML of a pack; importing that again changes nothing."""
+"""Writes a brand's templates as a pack; importing that again, anywhere, loses and adds nothing."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,7 +14,10 @@ from templates.prompts import library, selectors
 class Command(BaseCommand):
     """Export the newest version of each template of a brand that is not retired."""
 
-    help = "Write a brand's templates into FOLDER/templates, one YAML file each."
+    help = (
+        "Write a brand's templates into FOLDER/templates, one YAML file each, and a pack.yaml "
+        "where the folder has none."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)
@@ -29,6 +32,9 @@ class Command(BaseCommand):
             raise CommandError(f"No brand has the slug {brand}.")
         target = folder / "templates"
         target.mkdir(parents=True, exist_ok=True)
+        about = folder / "pack.yaml"
+        if not about.exists():
+            about.write_text(library.write_about(found.name, found.palette), encoding="utf-8")
         for template in selectors.list_templates(SYSTEM, found.id):
             version = (
                 template.released

@@ -15,11 +15,13 @@ TABLE = {
     "submit": {"leased": "in_review", "held": "in_review"},
     "refuse": {"leased": "refused", "held": "refused"},
     "hold": {"leased": "held"},
+    "overturn": {"refused": "in_review"},
     "fail": {"queued": "failed", "leased": "failed"},
     "cancel": {"queued": "cancelled", "leased": "cancelled"},
 }
 STATES = ("queued", "leased", "in_review", "refused", "held", "failed", "cancelled")
-OVER = ("in_review", "refused", "failed", "cancelled")
+# A refused item leaves only by an override, which `jobs_item_refused_until_overridden` asks for.
+OVER = ("in_review", "failed", "cancelled")
 
 
 class TestItem:

@@ -19,6 +19,8 @@ from governance.passport.document import PassportInvalid
 from governance.passport.facts import (
     ApprovalFacts,
     AssetFacts,
+    BreakGlassFacts,
+    ConditionFacts,
     DecisionFacts,
     LayerFacts,
     LedgerFacts,
@@ -30,6 +32,7 @@ from governance.passport.facts import (
     RecipeFacts,
     ReleaseFacts,
     ScoreFacts,
+    StageFacts,
     TemplateFacts,
 )
 
@@ -39,10 +42,14 @@ ORIGIN = "imprimatur.example/ledger"
 APPROVAL, CASE = UUID(int=20), UUID(int=21)
 
 
-def entry(*, event: str = "review.case.approved", sha256: str = REVIEWED) -> bytes:
-    return canonical_json(
-        {"v": 1, "event": event, "subject": {"kind": "asset", "id": "x", "sha256": sha256}}
-    )
+def entry(
+    *,
+    event: str = "review.case.approved",
+    sha256: str = REVIEWED,
+    facts: dict[str, str] | None = None,
+) -> bytes:
+    subject = {"kind": "asset", "id": "x", "sha256": sha256}
+    return canonical_json({"v": 1, "event": event, "subject": subject, "facts": facts or {}})
 
 
 def decision(reviewer: int, stage: str) -> DecisionFacts:
@@ -55,7 +62,7 @@ def decision(reviewer: int, stage: str) -> DecisionFacts:
         seen_sha256=REVIEWED,
         decided_at=AT,
         policy_version="two-stage@1",
-        checklist={"no_real_person": True, "logo_correct": True},
+        checklist={"no_real_person": "yes", "tagline": "not_applicable"},
         seconds_on_screen=41,
         reason_sealed=b"\x01ciphertext",
     )
@@ -107,7 +114,17 @@ PASSPORT = Passport(
     ),
     scores=(ScoreFacts("safety", OTHER, "1e-05", "0.5", "demo@1", "pass", is_calibrated=False),),
     decisions=(decision(15, "brand"), decision(16, "compliance")),
-    approval=ApprovalFacts(APPROVAL, CASE, "two-stage@1", AT),
+    approval=ApprovalFacts(
+        APPROVAL,
+        CASE,
+        "two-stage@1",
+        AT,
+        stages=(
+            StageFacts(1, "brand", "Brand", "role", "brand_reviewer", None, 1),
+            StageFacts(2, "legal", "Legal", "people", None, 3, 1),
+            StageFacts(2, "board", "Board", "group", None, None, 2),
+        ),
+    ),
     marking=MarkingFacts(
         profile="embedded@1",
         timestamp_authority=None,
@@ -187,7 +204,6 @@ class TestWrite:
     @pytest.mark.parametrize(
         ("changed", "pointer"),
         [
-            (replace(PASSPORT, decisions=()), "/decisions"),
             (
                 replace(PASSPORT, release=replace(PASSPORT.release, marked_sha256="B" * 64)),
                 "/release/marked_sha256",
@@ -242,7 +258,49 @@ def with_ledger(**changes: Any) -> Passport:
     return replace(PASSPORT, ledger=replace(PASSPORT.ledger, **changes))
 
 
+BROKEN = BreakGlassFacts(UUID(int=30), UUID(int=31), UUID(int=32), AT)
+
+
+def shortened(glass: BreakGlassFacts | None, recorded: UUID | None = BROKEN.id) -> Passport:
+    """Return a passport without a decision, whose entry tells of that break-glass."""
+    facts = {} if recorded is None else {"break_glass_id": str(recorded)}
+    return replace(
+        with_ledger(entry=entry(facts=facts)),
+        decisions=(),
+        approval=replace(PASSPORT.approval, break_glass=glass),
+    )
+
+
+def with_conditions(*conditions: ConditionFacts, verdict: str = "approve_with_changes") -> Passport:
+    """Return a passport whose first decision has this verdict, with these conditions."""
+    first, second = PASSPORT.decisions
+    return replace(
+        PASSPORT,
+        decisions=(replace(first, verdict=verdict), second),
+        approval=replace(PASSPORT.approval, conditions=conditions),
+    )
+
+
+def with_stage(**changes: Any) -> Passport:
+    stages = (replace(PASSPORT.approval.stages[0], **changes),)
+    return replace(PASSPORT, approval=replace(PASSPORT.approval, stages=stages))
+
+
+MET = ConditionFacts(PASSPORT.decisions[0].id, UUID(int=40))
 CONFLICTS: list[tuple[str, Passport]] = [
+    ("conditions are not", with_conditions()),
+    ("conditions are not", with_conditions(MET, verdict="approve")),
+    ("conditions are not", with_conditions(MET, MET)),
+    ("conditions are not", with_conditions(replace(MET, decision_id=PASSPORT.decisions[1].id))),
+    ("others than it names", with_stage(role=None)),
+    ("others than it names", with_stage(people=2)),
+    ("others than it names", with_stage(asks="people", role=None)),
+    ("others than it names", with_stage(asks="group")),
+    ("nobody decided", replace(PASSPORT, decisions=())),
+    ("another break-glass", shortened(BROKEN, recorded=None)),
+    ("another break-glass", shortened(BROKEN, recorded=UUID(int=33))),
+    ("another break-glass", replace(shortened(None), decisions=PASSPORT.decisions)),
+    ("one person alone", shortened(replace(BROKEN, confirmed_by=BROKEN.opened_by))),
     ("not an approval", with_ledger(entry=entry(event="review.case.rejected"))),
     ("approves other bytes", with_ledger(entry=entry(sha256=OTHER))),
     ("approves other bytes", with_ledger(entry=canonical_json({"event": "review.case.approved"}))),
@@ -296,6 +354,32 @@ class TestAgreement:
 class TestRead:
     def test_gives_what_was_written(self) -> None:
         assert document.read(document.write(PASSPORT)) == written()
+
+    @pytest.mark.parametrize("met", [MET, replace(MET, confirmed_by=None)])
+    def test_tells_who_confirmed_a_condition(self, met: ConditionFacts) -> None:
+        found = document.read(document.write(with_conditions(met)))
+        confirmed_by = None if met.confirmed_by is None else str(met.confirmed_by)
+        assert found["approval"]["conditions"] == [
+            {"decision_id": str(met.decision_id), "confirmed_by": confirmed_by}
+        ]
+
+    def test_tells_whom_each_stage_asked(self) -> None:
+        told = document.read(document.write(PASSPORT))["approval"]["stages"]
+        assert [(s["asks"], s["role"], s["people"]) for s in told] == [
+            ("role", "brand_reviewer", None),
+            ("people", None, 3),
+            ("group", None, None),
+        ]
+
+    def test_tells_of_an_emergency(self) -> None:
+        found = document.read(document.write(shortened(BROKEN)))
+        assert found["decisions"] == []
+        assert found["approval"]["break_glass"] == {
+            "id": str(BROKEN.id),
+            "opened_by": str(BROKEN.opened_by),
+            "confirmed_by": str(BROKEN.confirmed_by),
+            "used_at": "2026-08-02T12:30:00.000000Z",
+        }
 
     @pytest.mark.parametrize(
         "data", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"schema_version":1}']

@@ -16,6 +16,7 @@ from governance.policy.predicates import Context
 BRAND = UUID(int=1)
 OTHER_BRAND = UUID(int=2)
 ME = UUID(int=3)
+BRAND_STAGE = frozenset({Role.BRAND_REVIEWER})
 
 WHO = {
     "auditor": Actor(ME, roles={BRAND: frozenset({Role.AUDITOR})}),
@@ -43,7 +44,6 @@ accounts:user:enable             · · · · · · + · · | · ·
 accounts:user:read               · · · · · · + · · | + +
 brands:brand:create              · · · · · · + · · | · ·
 brands:brand:read                + + + + + + + + · | + ·
-brands:rules:approve             · + · · · · · · · | · ·
 brands:rules:propose             · + · · · · · · · | · ·
 generation:asset:read            + + + + + + · + · | + ·
 generation:item:run              · · · · · · · + · | · ·
@@ -51,8 +51,16 @@ generation:job:cancel            · + · · · · · · · | + ·
 generation:job:create            · · · · · + · · · | + ·
 generation:job:read              + + + + · · · + · | + ·
 ledger:entry:read                + · · · · · + + · | · ·
+ledger:hold:lift                 · · · · + · · · · | · ·
+ledger:hold:place                · · · · + · · · · | · ·
+ledger:hold:read                 + · · · + · · · · | · ·
 ledger:log:sequence              · · · · · · · + · | · ·
 ledger:person:erase              · · · · + · · · · | · ·
+licences:licence:approve         · · · · · · + · · | · ·
+licences:licence:propose         · · · · · · + · · | · ·
+licences:licence:read            + + + + + + + + · | + ·
+licences:licence:retire          · · · · · · + · · | · ·
+notices:notice:read              · · · · · · · · · | + +
 prompts:template:draft           · + · · · · · · · | · ·
 prompts:template:read            + + + + + + · + · | + ·
 prompts:template:release         · + · · · · · · · | · ·
@@ -61,24 +69,46 @@ prompts:template:submit          · + · · · · · · · | · ·
 publishing:destination:approve   · · · · · · + · · | · ·
 publishing:destination:propose   · · · · · · + · · | · ·
 publishing:destination:read      + + + + + + + + · | + ·
+publishing:destination:reconcile · · · · · · · + · | · ·
+publishing:finding:close         · + · · · · + · · | · ·
+publishing:finding:read          + + · · · · + · · | · ·
 publishing:publication:create    · + · · · + · · · | + ·
 publishing:publication:deliver   · · · · · · · + · | · ·
 publishing:publication:read      + + + + + + · + · | + ·
+publishing:publication:unpublish · · · · · · · + · | · ·
+publishing:recall:retry          · + · + · · · · · | · ·
 publishing:release:create        · · · · · · · + · | · ·
 publishing:release:read          + + + + + + · + · | + ·
 publishing:release:withdraw      · + · + · · · · · | · ·
 quota:account:grant              · · · · · · + · · | · ·
 quota:account:read               + + · · · · + + · | + +
+quota:request:create             · + · · · · · · · | + ·
+quota:request:decide             · · · · · · + · · | · ·
+quota:request:read               + + · · · · + · · | + ·
+quota:request:withdraw           · · · · · · · · · | + +
+refusals:appeal:decide           · · · + · · · · · | · ·
+refusals:appeal:open             · · · · · · · · · | + ·
+refusals:appeal:read             + · · + · · · + · | + ·
+refusals:refusal:override        · · · + · · · · · | · ·
 refusals:refusal:read            + + + + · · · + · | + ·
 registry:profile:approve         · · · · · · + · · | · ·
 registry:profile:propose         · · · · · · + · · | · ·
 registry:profile:read            + + + + + + + + · | + ·
+review:break_glass:confirm       · + · + · · · · · | · ·
+review:break_glass:judge         · · · + · · · · · | · ·
+review:break_glass:open          · + · + · · · · · | · ·
+review:break_glass:read          + + + + · · · + · | + ·
+review:break_glass:stop          · + + + · · · · · | · ·
+review:break_glass:use           · · · · · · · · · | · ·
 review:case:decide               · · + · · · · · · | · ·
 review:case:open                 · + · · · · · + · | · ·
 review:case:read                 + + + + · · · + · | + ·
 review:case:void                 · + · + · · · + · | · ·
-review:policy:approve            · + · · · · · · · | · ·
+review:condition:confirm         · + + + · · · · · | · ·
+review:group:change              · + · · · · · · · | · ·
 review:policy:propose            · + · · · · · · · | · ·
+review:thread:write              · + + + · · · · · | + ·
+review:turn:assign               · + · + · · · · · | · ·
 """
 ROWS = dict(line.split(maxsplit=1) for line in LITERAL.strip().splitlines())
 
@@ -90,7 +120,7 @@ def test_every_permission_has_a_row() -> None:
 @pytest.mark.parametrize("permission", list(Permission))
 def test_the_table_says_what_is_written_here(permission: Permission) -> None:
     in_brand, own = ROWS[permission.value].split("|")
-    context = Context(brand_id=BRAND, stage_role=Role.BRAND_REVIEWER)
+    context = Context(brand_id=BRAND, asked_roles=BRAND_STAGE)
     expected = dict(zip(WHO, in_brand.split(), strict=True))
     answers = {name: "+" if may(actor, permission, context) else "·" for name, actor in WHO.items()}
     assert answers == expected
@@ -101,7 +131,7 @@ def test_the_table_says_what_is_written_here(permission: Permission) -> None:
 
 @pytest.mark.parametrize("permission", list(Permission))
 def test_a_role_reaches_no_other_brand(permission: Permission) -> None:
-    context = Context(brand_id=OTHER_BRAND, stage_role=Role.BRAND_REVIEWER)
+    context = Context(brand_id=OTHER_BRAND, asked_roles=BRAND_STAGE)
     everything = Actor(ME, roles={BRAND: frozenset(Role)})
     assert may(everything, permission, context) == may(WHO["outsider"], permission, context)
 
@@ -113,24 +143,44 @@ class TestFourEyes:
         + [
             Permission.ACCOUNTS_MEMBERSHIP_GRANT,
             Permission.QUOTA_ACCOUNT_GRANT,
+            Permission.QUOTA_REQUEST_DECIDE,
+            Permission.REFUSALS_APPEAL_DECIDE,
+            Permission.REFUSALS_REFUSAL_OVERRIDE,
             Permission.REVIEW_CASE_DECIDE,
+            Permission.REVIEW_CONDITION_CONFIRM,
+            Permission.REVIEW_TURN_ASSIGN,
         ],
     )
     def test_whoever_had_a_part_may_not(self, permission: Permission) -> None:
         everything = Actor(ME, roles={BRAND: frozenset(Role)}, is_platform_admin=True)
-        stage = Role.BRAND_REVIEWER
-        others = Context(BRAND, frozenset({UUID(int=9)}), stage_role=stage)
-        mine = Context(BRAND, frozenset({UUID(int=9), ME}), stage_role=stage)
+        others = Context(BRAND, frozenset({UUID(int=9)}), asked_roles=BRAND_STAGE)
+        mine = Context(BRAND, frozenset({UUID(int=9), ME}), asked_roles=BRAND_STAGE)
         assert may(everything, permission, others)
         assert not may(everything, permission, mine)
+
+    @pytest.mark.parametrize("who", WHO)
+    def test_more_for_a_person_is_their_managers_or_an_admins_to_decide(self, who: str) -> None:
+        somebodys = Context(BRAND, frozenset({UUID(int=9)}), owner_id=UUID(int=9))
+        decides = may(WHO[who], Permission.QUOTA_REQUEST_DECIDE, somebodys)
+        assert decides == (who in {"brand_manager", "platform_admin"})
 
     @pytest.mark.parametrize("role", list(Role))
     @pytest.mark.parametrize("stage", list(Role))
     def test_only_the_stages_role_decides(self, role: Role, stage: Role) -> None:
         actor = Actor(ME, roles={BRAND: frozenset({role})})
-        context = Context(brand_id=BRAND, stage_role=stage)
+        context = Context(brand_id=BRAND, asked_roles=frozenset({stage}))
         decides = may(actor, Permission.REVIEW_CASE_DECIDE, context)
         assert decides == (role is stage and role is not Role.PLATFORM_ADMIN)
+
+    def test_whoever_is_asked_by_name_decides_as_a_member_only(self) -> None:
+        context = Context(brand_id=BRAND, asked_people=frozenset({ME}))
+        for actor, decides in (
+            (WHO["marketer"], True),
+            (WHO["outsider"], False),
+            (Actor(UUID(int=4), roles={BRAND: frozenset({Role.MARKETER})}), False),
+        ):
+            assert may(actor, Permission.REVIEW_CASE_DECIDE, context) == decides
+            assert may(actor, Permission.REVIEW_CASE_READ, context) == decides
 
     def test_nobody_decides_where_no_stage_is_open(self) -> None:
         everything = Actor(ME, roles={BRAND: frozenset(Role)}, is_platform_admin=True)
@@ -154,13 +204,13 @@ class TestKeys:
 
     def test_a_scope_gives_nothing_that_the_person_lacks(self) -> None:
         key = Actor(ME, ActorKind.INTEGRATION, scopes=frozenset(p.value for p in Permission))
-        context = Context(brand_id=BRAND, stage_role=Role.BRAND_REVIEWER)
+        context = Context(brand_id=BRAND, asked_roles=BRAND_STAGE)
         assert not any(may(key, permission, context) for permission in Permission)
 
     def test_an_integration_without_scopes_may_nothing(self) -> None:
         everything = {BRAND: frozenset(Role)}
         key = Actor(ME, ActorKind.INTEGRATION, everything, is_platform_admin=True)
-        context = Context(brand_id=BRAND, owner_id=ME, stage_role=Role.BRAND_REVIEWER)
+        context = Context(brand_id=BRAND, owner_id=ME, asked_roles=BRAND_STAGE)
         assert not any(may(key, permission, context) for permission in Permission)
 
     def test_no_key_decides_or_approves(self) -> None:
@@ -171,9 +221,10 @@ class TestKeys:
             is_platform_admin=True,
             scopes=frozenset(p.value for p in Permission),
         )
-        context = Context(brand_id=BRAND, stage_role=Role.BRAND_REVIEWER)
+        context = Context(brand_id=BRAND, asked_roles=BRAND_STAGE)
         for permission in Permission:
-            if permission.value.endswith((":approve", ":decide", ":grant", ":withdraw", ":void")):
+            acts = (":approve", ":decide", ":grant", ":override", ":withdraw", ":void")
+            if permission.value.endswith(acts):
                 assert not may(key, permission, context), permission
 
     def test_no_key_reads_a_draft(self) -> None:
@@ -192,12 +243,16 @@ class TestKeys:
             "generation:job:create",
             "generation:job:read",
             "ledger:entry:read",
+            "licences:licence:read",
             "prompts:template:read",
             "publishing:destination:read",
+            "publishing:finding:read",
             "publishing:publication:create",
             "publishing:publication:read",
             "publishing:release:read",
             "quota:account:read",
+            "quota:request:read",
+            "refusals:appeal:read",
             "refusals:refusal:read",
             "registry:profile:read",
             "review:case:read",
@@ -230,7 +285,8 @@ class TestAnswers:
     def test_reads_aloud_one_line_for_each_permission(self) -> None:
         lines = table.read_aloud().splitlines()
         assert len(lines) == len(Permission)
-        assert "review:case:decide: is person and holds stage role and is not contributor" in lines
+        said = "is person and is member and is asked and is not contributor"
+        assert f"review:case:decide: {said}" in lines
 
 
 class TestGaps:

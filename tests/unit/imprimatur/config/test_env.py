@@ -1,6 +1,7 @@
 """The environment: each helper names the variable that is wrong, and never repeats its value."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,23 @@ class TestASecret:
         given(monkeypatch, str(file), f"{NAME}_FILE")
         with pytest.raises(ImproperlyConfigured, match=f"{NAME}_FILE"):
             env.env_secret(NAME)
+
+
+class TestAnAmount:
+    @pytest.mark.parametrize("text", ["0", "0.04", "12", "0.00000001"])
+    def test_is_taken_exactly(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        given(monkeypatch, text)
+        assert env.env_decimal(NAME) == Decimal(text)
+
+    def test_that_is_left_empty_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given(monkeypatch, "")
+        assert env.env_decimal(NAME) is None
+
+    @pytest.mark.parametrize("text", ["-1", "1e3", "NaN", "0,04", "1.2.3", ".", " 1", "４"])
+    def test_that_is_none_is_no_start(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        given(monkeypatch, text)
+        with pytest.raises(ImproperlyConfigured, match=NAME):
+            env.env_decimal(NAME)
 
 
 class TestADatabase:

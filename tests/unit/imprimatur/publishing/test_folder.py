@@ -71,8 +71,28 @@ class TestFolder:
 
     def test_takes_the_note_away_with_the_file(self, root: Path) -> None:
         put(root)
-        FolderDestination(root).remove(KEY)
+        FolderDestination(root).remove(KEY, sha256_hex(IMAGE))
         assert names(root) == set()
+
+    def test_puts_the_note_into_quarantine_with_the_file(self, root: Path, outside: Path) -> None:
+        put(root)
+        moved = FolderDestination(root, outside).quarantine(KEY, "finding")
+        assert moved == (outside / "finding").as_uri()
+        assert names(root) == set()
+        assert names(outside) == {"finding", "finding" + folder.SIDECAR_SUFFIX}
+
+    def test_lists_neither_notes_nor_files_that_are_being_written(self, root: Path) -> None:
+        put(root)
+        (root / "brand" / f".{'0' * 16}.part").write_bytes(b"half")
+        assert [stored.key for stored in FolderDestination(root).list("brand")] == [KEY]
+
+    def test_lists_a_note_that_speaks_of_nothing(self, root: Path) -> None:
+        """Else a file could hide from us behind its name."""
+        put(root)
+        (root / KEY).unlink()
+        assert [stored.key for stored in FolderDestination(root).list("brand")] == [
+            KEY + folder.SIDECAR_SUFFIX
+        ]
 
     def test_keeps_its_notes_from_being_taken_as_keys(self, root: Path) -> None:
         with pytest.raises(InvalidInput):
@@ -108,13 +128,34 @@ class TestLinks:
         put(root)
         assert names(outside) == set()
 
-    def test_are_removed_themselves_and_not_what_they_name(self, root: Path, outside: Path) -> None:
+    def test_are_no_bytes_of_ours_to_remove(self, root: Path, outside: Path) -> None:
         (outside / "kept").write_bytes(IMAGE)
         (root / "brand").mkdir()
         (root / KEY).symlink_to(outside / "kept")
-        FolderDestination(root).remove(KEY)
+        with pytest.raises(DestinationRefused):
+            FolderDestination(root).remove(KEY, sha256_hex(IMAGE))
         assert names(outside) == {"kept"}
-        assert names(root) == set()
+        assert names(root) == {KEY}
+
+    def test_are_listed_and_moved_themselves(
+        self, root: Path, outside: Path, tmp_path: Path
+    ) -> None:
+        (outside / "kept").write_bytes(IMAGE)
+        (root / "brand").mkdir()
+        (root / KEY).symlink_to(outside / "kept")
+        (tmp_path / "ward").mkdir()
+        destination = FolderDestination(root, tmp_path / "ward")
+        assert [(stored.key, stored.etag) for stored in destination.list("brand")] == [(KEY, "")]
+        destination.quarantine(KEY, "finding")
+        assert (names(root), names(outside)) == (set(), {"kept"})
+        assert (tmp_path / "ward" / "finding").is_symlink()
+
+    def test_to_folders_are_listed_and_not_entered(self, root: Path, outside: Path) -> None:
+        (outside / "kept").write_bytes(IMAGE)
+        (root / "brand").mkdir()
+        (root / "brand" / "shelf").symlink_to(outside, target_is_directory=True)
+        found = [stored.key for stored in FolderDestination(root).list("brand")]
+        assert found == ["brand/shelf"]
 
     def test_to_the_folder_itself_are_the_operators_choice(
         self, root: Path, tmp_path: Path
@@ -135,7 +176,7 @@ class TestOtherThingsInTheWay:
         with pytest.raises(DestinationRefused):
             put(root)
         with pytest.raises(DestinationRefused):
-            FolderDestination(root).remove(KEY)
+            FolderDestination(root).remove(KEY, sha256_hex(IMAGE))
 
     def test_a_pipe_where_the_file_should_be_does_not_block(self, root: Path) -> None:
         (root / "brand").mkdir()

@@ -82,6 +82,10 @@ class FaultyService(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_DELETE(self) -> None:
+        self.server.fault.stored = None
+        self._answer(204)
+
     def _answer(self, status: int, body: bytes = b"", length: int | None = None) -> None:
         self.send_response(status)
         self.send_header("ETag", '"etag"')
@@ -214,11 +218,13 @@ class TestUnavailable:
     def test_service_that_is_not_there_is_unreachable(self) -> None:
         with serve(Faulty()) as endpoint:
             pass
-        destination = connect(endpoint)
+        destination = connect(endpoint, quarantine="ward")
         for act in (
             lambda: put(destination),
             lambda: destination.verify(KEY, sha256_hex(IMAGE)),
-            lambda: destination.remove(KEY),
+            lambda: destination.remove(KEY, sha256_hex(IMAGE)),
+            lambda: list(destination.list("campaign")),
+            lambda: destination.quarantine(KEY, "finding-1"),
         ):
             with pytest.raises(DestinationUnreachable) as failure:
                 act()

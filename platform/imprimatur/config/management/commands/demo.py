@@ -1,7 +1,6 @@
 """Runs the four processes in the foreground under one manager, with one labelled log."""
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from honcho.manager import Manager
 
 from imprimatur.config import processes
-from imprimatur.config.demo import seed
+from imprimatur.config.demo import running, seed
 
 STOPPED_BY_CTRL_C = 130
 
@@ -32,7 +31,7 @@ class Command(BaseCommand):
         manager = Manager()
         for name in processes.commands(host=host, port=port):
             argv = processes.argv(name, host=host, port=port, device=settings.WORKER_DEVICE)
-            manager.add_process(name, shlex.join(argv), env=os.environ.copy(), quiet=False)
+            manager.add_process(name, shlex.join(argv), env=running.environment(name), quiet=False)
         manager.loop()
         # Ctrl-C is how the demo is meant to end; anything else is a process that fell over.
         sys.exit(0 if manager.returncode == STOPPED_BY_CTRL_C else manager.returncode)

@@ -8,13 +8,21 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from governance.kernel.clock import now
-from governance.ledger.keys import KEY_FILE, PUBLIC_FILE, make_checkpoint_key
+from governance.ledger.keys import (
+    KEY_FILE,
+    PUBLIC_FILE,
+    SECOND_KEY_FILE,
+    SECOND_PUBLIC_FILE,
+    make_checkpoint_key,
+    make_second_key,
+)
 from governance.marking.authority import make_development_authority
 from governance.marking.signing import ANCHORS_NAME, LEAF_KEY_NAME
 from governance.sealing.keys import make_sealing_key
 from imprimatur.config.demo import bucket
 
 LEDGER_PUBLIC_NAME = "ledger.vkey"
+LEDGER_SECOND_PUBLIC_NAME = "ledger.mldsa.vkey"
 
 
 class Command(BaseCommand):
@@ -40,6 +48,14 @@ class Command(BaseCommand):
         if not (relay / KEY_FILE).exists():
             make_checkpoint_key(relay, settings.LEDGER_ORIGIN)
             self.stdout.write(f"checkpoint key: {relay} (public: {public / LEDGER_PUBLIC_NAME})")
+        if not (relay / SECOND_KEY_FILE).exists():
+            second = make_second_key(relay, settings.LEDGER_ORIGIN)
+            where = public / LEDGER_SECOND_PUBLIC_NAME
+            self.stdout.write(
+                f"second checkpoint key (ML-DSA-44): {relay} (public: {where})"
+                if second is not None
+                else "no second checkpoint key: this machine's cryptography has no ML-DSA-44"
+            )
         if not (publisher / LEAF_KEY_NAME).exists():
             make_development_authority(publisher, now=now())
             self.stdout.write(f"development C2PA authority: {publisher}; its root key was not kept")
@@ -47,6 +63,8 @@ class Command(BaseCommand):
         if credential is not None:
             self.stdout.write(f"credential of the demo's S3 destination: {credential}")
         _show(relay / PUBLIC_FILE, public / LEDGER_PUBLIC_NAME)
+        if (relay / SECOND_PUBLIC_FILE).exists():
+            _show(relay / SECOND_PUBLIC_FILE, public / LEDGER_SECOND_PUBLIC_NAME)
         _show(publisher / ANCHORS_NAME, public / ANCHORS_NAME)
 
 

@@ -1,0 +1,57 @@
+"""The tables of reviews, by what they are about."""
+
+from governance.review.models._break_glass import BreakGlass
+from governance.review.models._cases import (
+    MAX_RISK,
+    Answer,
+    Approval,
+    Assignment,
+    Case,
+    Claim,
+    ConditionMet,
+    Decision,
+    Pin,
+    Seat,
+    Turn,
+)
+from governance.review.models._policies import (
+    STAGE_ROLES,
+    Asks,
+    ChecklistItem,
+    Group,
+    GroupMember,
+    Policy,
+    Stage,
+)
+from governance.review.models._subjects import Contribution, Delivery, Subject, SubjectKind
+from governance.review.models._threads import Annotation, Mark, Reply, Resolution
+
+__all__ = [
+    "MAX_RISK",
+    "STAGE_ROLES",
+    "Annotation",
+    "Answer",
+    "Approval",
+    "Asks",
+    "Assignment",
+    "BreakGlass",
+    "Case",
+    "ChecklistItem",
+    "Claim",
+    "ConditionMet",
+    "Contribution",
+    "Decision",
+    "Delivery",
+    "Group",
+    "GroupMember",
+    "Mark",
+    "Pin",
+    "Policy",
+    "Reply",
+    "Resolution",
+    "Seat",
+    "Stage",
+    "Subject",
+    "SubjectKind",
+    "Turn",
+]
