@@ -45,6 +45,14 @@ def _reset_by_owner() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = original
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _log_lines_can_be_captured() -> None:
+    """Keep no logger as it was at its first use: a later test's capture would not see it."""
+    import structlog
+
+    structlog.configure(cache_logger_on_first_use=False)
+
+
 @pytest.fixture(autouse=True)
 def _language_of_the_installation() -> Iterator[None]:
     """Forget the language that a test's last request spoke: it stays with the thread otherwise."""

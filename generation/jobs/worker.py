@@ -42,6 +42,7 @@ from governance.kernel.errors import DomainError
 from governance.review import selectors as review
 from governance.sealing import services as sealing
 from templates.brands import selectors as brands
+from templates.prompts import services as prompts
 
 MEDIA_TYPE = "image/png"
 PROGRESS_EVERY_S = 0.5
@@ -120,7 +121,9 @@ def _fail(claim: Claim, failure: str) -> None:
 
 def _render_and_score(claim: Claim, lease: "_Lease") -> Rendered:
     profile, prompt = claim.profile, _prompt(claim)
-    # First what can be wrong without a device: a policy or scorer that nobody can read.
+    # First what can be wrong without a device: a template that is out of use, a policy or scorer
+    # that nobody can read.
+    prompts.require_in_use(claim.template_version_id)
     policy = brands.get_scoring_policy(claim.scoring_policy_id)
     rules = ScoringRules.from_data(policy.thresholds, advisory=policy.advisory)
     suite = _suite(profile)

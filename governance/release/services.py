@@ -27,6 +27,7 @@ from governance.review import services as review_services
 from governance.review.records import ApprovalRecord
 from governance.review.states import CaseState
 from governance.sealing import services as sealing
+from governance.tables.records import wait_for_others
 
 MAX_REASON_LENGTH = 4000
 ASSET = "asset"
@@ -80,6 +81,8 @@ def record_release(
     )
     with transaction.atomic():
         approval = review.get_approval(approval_id=approval_id)
+        # The guards take this lock too: whoever voids the case comes wholly before or after.
+        wait_for_others(str(approval.case_id))
         earlier = selectors.find_release(approval_id=approval_id)
         if earlier is not None:
             return _same_release(earlier, marked_sha256)

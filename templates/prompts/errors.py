@@ -17,6 +17,13 @@ class NothingReleased(DomainError):
     status = 409
 
 
+class VersionRetired(DomainError):
+    """The version was retired meanwhile: nothing made from it goes into review any more."""
+
+    code = "version_retired"
+    status = 409
+
+
 class ContentBroken(DomainError):
     """The stored content does not have its digest any more: somebody changed it beneath us."""
 

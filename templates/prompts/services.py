@@ -24,16 +24,16 @@ from governance.release import services as releases
 from governance.review import selectors as reviews
 from governance.review import services as review
 from governance.sealing import services as sealing
-from governance.tables.records import move
+from governance.tables.records import move, wait_for_others
 from templates.brands import selectors as brands
 from templates.prompts import compile as compiling
 from templates.prompts import content as contents
 from templates.prompts import selectors
-from templates.prompts.errors import NotReviewed, ReasonRequired
+from templates.prompts.errors import NotReviewed, ReasonRequired, VersionRetired
 from templates.prompts.library import Pack
 from templates.prompts.models import PromptTemplate, TemplateRelease, TemplateVersion
 from templates.prompts.records import VersionRecord
-from templates.prompts.states import TEMPLATE_VERSION
+from templates.prompts.states import TEMPLATE_VERSION, VersionState
 
 SUBJECT_KIND = "template_version"
 # The name under which a review case of an image pins the template version that it was made from.
@@ -185,6 +185,8 @@ def retire_version(*, actor: Actor, version_id: UUID, reason: str, now: datetime
                 _("Give the reason for retiring this version, in at most 2000 characters."),
                 pointer="/reason",
             )
+        # What goes into review at this moment is voided below; what comes later finds it retired.
+        wait_for_others(_use_lock(version.id))
         move(version, transition)
         voided = releases.void_pinning(
             actor=actor,
@@ -205,6 +207,19 @@ def retire_version(*, actor: Actor, version_id: UUID, reason: str, now: datetime
             voided_cases=voided,
         )
     return selectors.version_record(version)
+
+
+def require_in_use(version_id: UUID) -> None:
+    """Let pass while the version is not retired, and hold that off until the transaction's end.
+
+    Raises: VersionRetired.
+    """
+    wait_for_others(_use_lock(version_id), is_shared=True)
+    if TemplateVersion.objects.filter(pk=version_id, state=VersionState.RETIRED).exists():
+        raise VersionRetired(
+            _("The template version of this image was retired, so it is not reviewed any more."),
+            version_id=str(version_id),
+        )
 
 
 def import_pack(*, actor: Actor, brand_id: UUID, pack: Pack, now: datetime) -> tuple[Imported, ...]:
@@ -231,6 +246,10 @@ def import_pack(*, actor: Actor, brand_id: UUID, pack: Pack, now: datetime) -> t
             submitted = submit_version(actor=actor, version_id=drafted.id, now=now)
             outcomes.append(Imported(submitted, "submitted"))
     return tuple(outcomes)
+
+
+def _use_lock(version_id: UUID) -> str:
+    return f"{PIN} {version_id}"
 
 
 def _lock(actor: Actor, version_id: UUID) -> TemplateVersion:

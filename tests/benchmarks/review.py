@@ -50,7 +50,8 @@ _FILL = (
         "state, stage_position, title, requested_by, risk, market) "
         "SELECT gen_random_uuid(), %(now)s, s.id, s.sha256, s.brand_id, %(policy)s, '{}', "
         "'open', 1, 'Image', %(requester)s, abs(hashtext(s.id::text)) %% 101, '' "
-        "FROM review_subject s WHERE s.kind = 'asset' AND NOT EXISTS (SELECT 1 FROM review_case k WHERE k.subject_id = s.id)"
+        "FROM review_subject s WHERE s.kind = 'asset' AND NOT EXISTS ("
+        "SELECT 1 FROM review_case k WHERE k.subject_id = s.id)"
     ),
     (
         "INSERT INTO review_turn (id, created_at, case_id, stage_id, due_at, escalations) "

@@ -102,6 +102,13 @@ class Studio:
         return prompts.release_version(actor=self.author, version_id=version.id, now=NOW)
 
 
+def retire(studio: Studio, version: VersionRecord) -> VersionRecord:
+    """Take a version out of use, as the other manager."""
+    return prompts.retire_version(
+        actor=studio.team.other_manager, version_id=version.id, reason="Wrong claim.", now=NOW
+    )
+
+
 def studio(slug: str = "northwind") -> Studio:
     """Make a brand through the services, as its admin and two managers."""
     admin = Actor(uuid7(), is_platform_admin=True)

@@ -96,7 +96,7 @@ class TestOneImage:
             desk = Desk(browser, world, live_server.url)
             review = desk.sign_in(username)
             review.goto(f"{live_server.url}/reviews/{case.id}/")
-            review.get_by_role("radio", name="Approve").focus()
+            review.get_by_role("radio", name="Approve", exact=True).focus()
             review.keyboard.press("Space")
             review.get_by_role("button", name="Record decision").press("Enter")
             expect(review.get_by_role("status")).to_contain_text("pproved")

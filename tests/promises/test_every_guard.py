@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from generation.jobs import services as jobs
 from governance.kernel.digests import sha256_hex
@@ -213,7 +213,8 @@ class Shop:
             sealing.seal(person_id=person, text="Jane", purpose="test")
         self.key = PersonKey.objects.get(person_id=self.person).id
         steward = review.person(shop.brand_id, Role.DATA_STEWARD)
-        sealing.destroy_key(actor=steward, person_id=self.erased, now=review.NOW)
+        with transaction.atomic():
+            sealing.destroy_key(actor=steward, person_id=self.erased, now=review.NOW)
         self.erased_key = PersonKey.objects.get(person_id=self.erased).id
         self.id = uuid7()
 

@@ -11,6 +11,8 @@ import pytest
 from django.db.models.functions import Now
 
 from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.digests import sha256_hex
+from governance.kernel.ids import uuid7
 from governance.release import services as releases
 from governance.review import selectors, services
 from governance.review.models import Approval, Claim, Decision
@@ -19,6 +21,7 @@ from templates.prompts import services as prompts
 from tests.factories import break_glass as emergency
 from tests.factories import jobs as shops
 from tests.factories import review as make
+from tests.factories import templates
 from tests.promises import races
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
@@ -173,12 +176,7 @@ class TestAgainstWhoTakesBack:
         seen(case, shop.team.brand_reviewer)
         acts = {
             "decides": decides(case, shop.team.brand_reviewer, verdict),
-            "retires": lambda: prompts.retire_version(
-                actor=shop.team.other_manager,
-                version_id=shop.version.id,
-                reason="Wrong claim.",
-                now=make.NOW,
-            ),
+            "retires": lambda: templates.retire(shop.studio, shop.version),
         }
         names = sorted(acts, reverse=bool(turn % 2))
         outcome = dict(zip(names, races.together(*(acts[name] for name in names)), strict=True))
@@ -187,6 +185,21 @@ class TestAgainstWhoTakesBack:
         was_rejected = verdict == "reject" and outcome["decides"] == "done"
         assert make.current(case).state == ("rejected" if was_rejected else "voided")
         assert decisions(case) == int(outcome["decides"] == "done")
+
+    @pytest.mark.parametrize("turn", ROUNDS)
+    def test_an_image_that_comes_and_the_end_of_what_it_was_made_from(self, turn: int) -> None:
+        shop = shops.shop()
+        claim = shops.claimed(shop.order().items[0])
+        acts = {
+            "finishes": lambda: shops.finish(claim),
+            "retires": lambda: templates.retire(shop.studio, shop.version),
+        }
+        names = sorted(acts, reverse=bool(turn % 2))
+        outcome = dict(zip(names, races.together(*(acts[name] for name in names)), strict=True))
+        assert outcome["retires"] == "done"
+        assert outcome["finishes"] in {"done", "version_retired"}
+        found = selectors.cases_pinning(prompts.PIN, str(shop.version.id))
+        assert found == ()
 
     @pytest.mark.parametrize("turn", ROUNDS)
     def test_a_release_and_the_end_of_what_it_rests_on(
@@ -198,9 +211,9 @@ class TestAgainstWhoTakesBack:
         acts = {
             "releases": lambda: releases.record_release(
                 actor=SYSTEM,
-                release_id=make.uuid7(),
+                release_id=uuid7(),
                 approval_id=approval_id,
-                marked_sha256=make.sha256_hex(b"marked" + case.id.bytes),
+                marked_sha256=sha256_hex(b"marked" + case.id.bytes),
                 media_type="image/png",
                 marking_profile="xmp+c2pa/1",
                 passport=b'{"v":1}',

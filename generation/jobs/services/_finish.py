@@ -50,8 +50,9 @@ def finish(
 ) -> UUID:
     """Write everything that this rendering led to and return the asset's id.
 
-    Raises: LeaseLost if another worker took the item meanwhile, or it was cancelled; then nothing
-    is written, and the stored bytes are an orphan that no row names.
+    Raises: LeaseLost if another worker took the item meanwhile, or it was cancelled;
+    VersionRetired if its template version was retired. Then nothing is written, and the stored
+    bytes are an orphan that no row names.
     """
     act = _ACT[rendered.verdict]
     with transaction.atomic():
@@ -267,7 +268,11 @@ def open_case_of(
     now: datetime,
     more_pins: Mapping[str, str] | None = None,
 ) -> None:
-    """Open the review of an item's image, in the caller's transaction."""
+    """Open the review of an item's image, in the caller's transaction.
+
+    Raises: VersionRetired if its template version is out of use by now; what `open_case` raises.
+    """
+    prompts.require_in_use(item.job.template_version_id)
     review.open_case(
         actor=actor,
         subject_id=asset_id,

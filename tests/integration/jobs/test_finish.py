@@ -12,7 +12,9 @@ from governance.ledger.models import Entry
 from governance.quota import selectors as quota
 from governance.refusals import selectors as refusals
 from governance.review import selectors as review
+from templates.prompts.errors import VersionRetired
 from tests.factories import jobs as make
+from tests.factories import templates
 
 
 class TestFinish:
@@ -54,6 +56,16 @@ class TestFinish:
         assert shop.item(item.id).state == "held"
         assert set(shop.balances().values()) == {(1, 0)}
         assert shop.item(item.id).case_id is None
+
+    def test_opens_no_review_of_what_a_retired_template_made(self, shop: make.Shop) -> None:
+        item = shop.order().items[0]
+        claim = make.claimed(item)
+        templates.retire(shop.studio, shop.version)
+        before = make.count_rows()
+        with pytest.raises(VersionRetired):
+            make.finish(claim)
+        assert make.count_rows() == before
+        assert shop.item(item.id).state == "leased"
 
     @pytest.mark.parametrize("verdict", ["pass", "flag", "refuse", "hold"])
     def test_happens_once(self, shop: make.Shop, verdict: str) -> None:

@@ -12,8 +12,9 @@ from governance.ledger.models import Entry
 from governance.policy.permits import NotPermitted
 from governance.quota import selectors as quota
 from governance.refusals import selectors as refusals
+from templates.prompts.errors import VersionRetired
 from tests.factories import jobs as make
-from tests.factories import review
+from tests.factories import review, templates
 
 REASON = "Looks like Ms. Example's own face."
 
@@ -45,6 +46,16 @@ class TestResolveHold:
         assert item.case_id is not None
         assert set(shop.balances().values()) == {(0, 1)}
         assert quota.check_books() == []
+
+    def test_accepts_nothing_that_a_retired_template_made(
+        self, shop: make.Shop, held: JobItem
+    ) -> None:
+        templates.retire(shop.studio, shop.version)
+        with pytest.raises(VersionRetired):
+            resolve(shop, held)
+        assert shop.item(held.id).state == "held"
+        resolve(shop, held, accept=False)
+        assert shop.item(held.id).state == "refused"
 
     def test_refuses_an_image_on_record(self, shop: make.Shop, held: JobItem) -> None:
         resolve(shop, held, accept=False)

@@ -19,7 +19,7 @@ from governance.kernel.roles import Role
 from governance.ledger import services as ledger
 from governance.quota import selectors as quota
 from tests.factories import jobs as make
-from tests.factories import review
+from tests.factories import review, templates
 from tests.fakes.engines import ScriptedEngine, ScriptedScorer
 from tests.packs import copy_of, shared_pack
 
@@ -109,6 +109,16 @@ class TestWorkOn:
         assert recipe["template_version"]["sha256"] == shop.version.sha256
         assert recipe["fingerprint"] == row.fingerprint
         assert recipe["facts"] == {"engine": "scripted/1"}
+
+    def test_fails_what_its_template_was_retired_under(self, shop: make.Shop, use: Use) -> None:
+        engine = use()
+        ordered = order(shop)
+        templates.retire(shop.studio, shop.version)
+        item = work(shop, ordered)
+        assert item.state == "failed"
+        assert "retired" in item.failure
+        assert engine.rendered == []
+        assert_refunded(shop)
 
     def test_keeps_what_stands_behind_a_score(self, shop: make.Shop, use: Use) -> None:
         use(ScriptedScorer(0.7))
