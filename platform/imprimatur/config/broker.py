@@ -10,12 +10,24 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES, filesystem
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
+# Seconds before the first new try to reach a broker that went away, what each further wait adds,
+# and the longest wait: a worker is back soon after the broker is.
+RETRY_S = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}
 # A delivered message is kept this long, for whoever looks into what a worker was told.
 KEEP_DELIVERED = timedelta(hours=1)
+
+
+class SwiftConnection(Connection):
+    """A connection that comes back soon; kombu's own waits 2 s, then 4, 6, up to 30."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        """Try until the broker answers, with short waits between."""
+        return super().ensure_connection(*args, **{**RETRY_S, **options})
 
 
 class Channel(filesystem.Channel):

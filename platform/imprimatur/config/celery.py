@@ -7,10 +7,11 @@ from celery.signals import setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "imprimatur.config.settings.base")
 
-import imprimatur.config.broker  # noqa: F401  registers the embedded transport
+from imprimatur.config import broker
 
 app = Celery("imprimatur")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.amqp.Connection = broker.SwiftConnection
 
 
 @setup_logging.connect

@@ -146,3 +146,24 @@ class TestDelivered:
         assert len(list(processed.glob("*.msg"))) == 1
         later = datetime.now(UTC) + timedelta(hours=2)
         assert broker.prune(processed, now=later) == 1
+
+
+class TestConnection:
+    def test_to_a_broker_that_is_away_is_tried_again_soon(self) -> None:
+        from imprimatur.config.broker import RETRY_S, SwiftConnection
+        from imprimatur.config.celery import app
+        from kombu.exceptions import OperationalError
+
+        assert isinstance(app.connection_for_read(), SwiftConnection)
+        waits: list[float] = []
+        # Nobody listens on the discard port.
+        away = SwiftConnection("redis://127.0.0.1:9//", connect_timeout=1)
+        with pytest.raises(OperationalError):
+            away.ensure_connection(lambda _error, wait: waits.append(wait), max_retries=3)
+        assert waits == pytest.approx([0.2, 0.6, 1.0])
+        assert max(waits) <= RETRY_S["interval_max"]
+
+    def test_is_waited_for_however_long_it_takes(self) -> None:
+        from imprimatur.config.celery import app
+
+        assert app.conf.broker_connection_max_retries is None

@@ -175,6 +175,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
     "visibility_timeout": 3600,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# However long the broker is away, a worker waits for it.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Hints only: acknowledged at once, no results kept; the row in the database is the truth.
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
