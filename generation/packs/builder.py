@@ -1,23 +1,22 @@
-"""Makes the demo pack from a seed: same seed and libraries, same bytes; whole, or not there."""
+"""Makes a pack of random weights from a seed: same seed and libraries, same bytes."""
 
-import shutil
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from generation.packs import cards, manifest, models
+from generation.packs import cards, manifest, placing
+from generation.packs.tiny import families, scorers
 from generation.weights import runtime, snapshot
 from governance.kernel.errors import DomainError
 
 NAME = "imprimatur-demo-uncalibrated"
 # Raised when the recipe below changes, so that an older pack is built again.
-BUILDER = 1
+BUILDER = 2
 LICENCE = "CC0-1.0"
 
 _DEFAULTS = {
     "steps": 8,
-    "guidance": 4.0,
     "max_sequence_length": 77,
     "dtype": "float32",
     "sizes": [
@@ -29,104 +28,42 @@ _DEFAULTS = {
 }
 
 
-class PackFolderOccupied(DomainError):
-    """The folder holds something that is no pack, which is not ours to replace."""
+class UnknownFamily(DomainError):
+    """There is no tiny model of this family."""
 
-    code = "pack_folder_occupied"
-
-
-@dataclass(frozen=True)
-class Built:
-    """The pack and whether it had to be made."""
-
-    pack: manifest.Pack
-    was_kept: bool
+    code = "unknown_family"
 
 
-def build(folder: Path, *, seed: int) -> Built:
-    """Make the demo pack in `folder`, or keep the one that is there if every byte is right.
+def build(folder: Path, *, seed: int, family: str = "sd3") -> placing.Placed:
+    """Make a pack of random weights, or keep the one that is there if every byte is right.
 
-    The pack is made beside and moved into place, so that no reader finds half of one. What it
-    replaces is moved away first; a crash in between leaves no pack, and the next build makes it.
-
-    Raises: PackFolderOccupied if the folder holds anything but a pack.
+    Raises: UnknownFamily; PackFolderOccupied if the folder holds anything but a pack.
     """
-    found = _find_intact(folder, seed)
-    if found:
-        return Built(found, was_kept=True)
-    _refuse_foreign(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.new")
-    try:
-        _make(beside, seed)
-        _replace(folder, beside)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    pack = _find_intact(folder, seed) or _retell(folder)
-    return Built(pack, was_kept=False)
-
-
-def _find_intact(folder: Path, seed: int) -> manifest.Pack | None:
-    """Return the pack in `folder` if it is the wanted one and nothing in it has changed."""
-    try:
-        pack = manifest.read(folder)
-        pack.verify()
-    except DomainError:
-        return None
-    wanted = (pack.name, pack.seed, pack.builder) == (NAME, seed, BUILDER)
-    return pack if wanted else None
-
-
-def _retell(folder: Path) -> manifest.Pack:
-    """Raise what is wrong with the pack that another process put there meanwhile."""
-    pack = manifest.read(folder)
-    pack.verify()
-    return pack
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse to replace a folder that no builder made."""
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        occupied = True
-    else:
-        occupied = (
-            folder.is_dir()
-            and any(folder.iterdir())
-            and not (folder / manifest.FILE_NAME).is_file()
-            and not (folder / "sd3").is_dir()
-        )
-    if occupied:
-        raise PackFolderOccupied(
-            f"'{folder}' holds something that is not a pack. Name an empty or a new folder.",
-            folder=str(folder),
+    if family not in families.discover():
+        raise UnknownFamily(
+            f"There is no tiny model of the family '{family}'. Choose one of "
+            f"{', '.join(families.discover())}.",
+            family=family,
         )
 
+    def is_same(pack: manifest.Pack) -> bool:
+        found = (pack.name, pack.seed, pack.builder, pack.model.family)
+        return found == (NAME, seed, BUILDER, family)
 
-def _replace(folder: Path, beside: Path) -> None:
-    """Move the new pack into place; of two builders at once the first one wins."""
-    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        beside.rename(folder)
-    except OSError:
-        # Another builder was faster: a folder that is not empty is never overwritten.
-        if not (folder / manifest.FILE_NAME).is_file():
-            raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    return placing.place(folder, lambda beside: _make(beside, seed, family), is_same)
 
 
-def _make(folder: Path, seed: int) -> None:
-    """Save the three models, their cards and the manifest."""
+def _make(folder: Path, seed: int, family: str) -> None:
+    """Save the three models, what the image model can wear, their cards and the manifest."""
     runtime.prepare_process()
     folder.mkdir(parents=True)
+    made = families.discover()[family]
     digests = {
         name: _make_model(folder / name, save, seed)
         for name, save in (
-            ("sd3", models.save_sd3),
-            ("clip", models.save_clip),
-            ("safety", models.save_safety),
+            (family, made.save),
+            ("clip", scorers.save_clip),
+            ("safety", scorers.save_safety),
         )
     }
     manifest.write(
@@ -138,13 +75,18 @@ def _make(folder: Path, seed: int) -> None:
             "builder": BUILDER,
             "calibrated": False,
             "model": {
-                "folder": "sd3",
-                "snapshot_sha256": digests["sd3"],
-                "pipeline": "StableDiffusion3Pipeline",
-                "family": "sd3",
+                "folder": family,
+                "snapshot_sha256": digests[family],
+                "pipeline": made.PIPELINE,
+                "family": family,
                 "licence": LICENCE,
-                "defaults": _DEFAULTS,
+                "defaults": {**_DEFAULTS, "guidance": made.GUIDANCE},
             },
+            "adapters": [
+                _make_adapter(folder, made, kind, name, seed)
+                for kind, name in (("lora", "lora-random"), ("controlnet", "controlnet-random"))
+                if hasattr(made, f"save_{kind}")
+            ],
             "scorers": [
                 {
                     "kind": "safety",
@@ -160,9 +102,33 @@ def _make(folder: Path, seed: int) -> None:
                     "licence": LICENCE,
                     "settings": {},
                 },
+                {
+                    "kind": "concepts",
+                    "folder": "clip",
+                    "snapshot_sha256": digests["clip"],
+                    "licence": LICENCE,
+                    "settings": {},
+                },
             ],
         },
     )
+
+
+def _make_adapter(
+    folder: Path, made: ModuleType, kind: str, name: str, seed: int
+) -> dict[str, Any]:
+    """Save one random adapter with its card and return its entry in the manifest."""
+    digest = _make_model(folder / name, getattr(made, f"save_{kind}"), seed)
+    return {
+        "kind": kind,
+        "slug": name,
+        "name": cards.title(name),
+        "folder": name,
+        "snapshot_sha256": digest,
+        "family": made.FAMILY,
+        "licence": LICENCE,
+        "trigger_words": [],
+    }
 
 
 def _make_model(folder: Path, save: Callable[[Path, int], None], seed: int) -> str:

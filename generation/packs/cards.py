@@ -30,6 +30,58 @@ _MODELS = {
         ),
         "not_for": "publishing. Its images mean nothing.",
     },
+    "flux": {
+        "library": "diffusers",
+        "title": "Random FLUX.1 model (uncalibrated)",
+        "body": (
+            "A `FluxPipeline` in the shape of FLUX.1: two text encoders, a transformer of double\n"
+            "and single blocks, a 16-channel autoencoder. It paints soft areas of color that\n"
+            "depend on prompt and seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "flux2": {
+        "library": "diffusers",
+        "title": "Random FLUX.2 model (uncalibrated)",
+        "body": (
+            "A `Flux2Pipeline` in the shape of FLUX.2 dev: a language model with a vision tower,\n"
+            "a transformer of double and single blocks, an autoencoder that normalizes patches.\n"
+            "It paints soft areas of color that depend on prompt and seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "flux2_klein": {
+        "library": "diffusers",
+        "title": "Random FLUX.2 klein model (uncalibrated)",
+        "body": (
+            "A `Flux2KleinPipeline` in the shape of FLUX.2 klein: a language model, a transformer\n"
+            "of double and single blocks, an autoencoder that normalizes patches. It paints soft\n"
+            "areas of color that depend on prompt and seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "qwen": {
+        "library": "diffusers",
+        "title": "Random Qwen-Image model (uncalibrated)",
+        "body": (
+            "A `QwenImagePipeline` in the shape of Qwen-Image: a language model with a vision\n"
+            "tower, a joint-attention transformer, an autoencoder for videos. It paints soft\n"
+            "areas of color that depend on prompt and seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "lora-random": {
+        "library": "diffusers",
+        "title": "Random look (uncalibrated)",
+        "body": "A LoRA over the attention of the transformer beside it.",
+        "not_for": "publishing. It changes images, and means nothing.",
+    },
+    "controlnet-random": {
+        "library": "diffusers",
+        "title": "Random outlines (uncalibrated)",
+        "body": "A ControlNet of one layer for the transformer beside it.",
+        "not_for": "publishing. It follows no outlines.",
+    },
     "clip": {
         "library": "open_clip",
         "title": "Demo prompt-match model (uncalibrated)",
@@ -43,6 +95,11 @@ _MODELS = {
         "not_for": "protecting anyone. Its probabilities are chance.",
     },
 }
+
+
+def title(name: str) -> str:
+    """Return what one of the pack's models is called."""
+    return _MODELS[name]["title"]
 
 
 def write(name: str, seed: int, licence: str) -> str:

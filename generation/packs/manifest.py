@@ -13,6 +13,7 @@ from governance.kernel.errors import DomainError
 
 FILE_NAME = "pack.json"
 SCHEMA = 1
+ADAPTER_KINDS = ("lora", "controlnet")
 
 
 class PackUnreadable(DomainError):
@@ -53,8 +54,27 @@ class PackModel:
 
 
 @dataclass(frozen=True)
+class PackAdapter:
+    """A LoRA or ControlNet that the pack's model can wear; `kind` says which."""
+
+    kind: str
+    slug: str
+    name: str
+    folder: Path
+    snapshot_sha256: str
+    family: str
+    licence: str
+    trigger_words: tuple[str, ...]
+
+    def list_files(self) -> list[dict[str, str | int]]:
+        """Hash its files: path, size and sha256 of each, by path. Raises: SnapshotMissing."""
+        found = snapshot.digest_folder(self.folder).files
+        return [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in found]
+
+
+@dataclass(frozen=True)
 class Pack:
-    """A folder with an image model and the scorers that belong to it.
+    """A folder with an image model, the scorers that belong to it, and what the model can wear.
 
     `calibrated` is False when the scorers' values mean nothing; a policy is advisory then.
     """
@@ -66,6 +86,7 @@ class Pack:
     calibrated: bool
     model: PackModel
     scorers: tuple[ScorerEntry, ...]
+    adapters: tuple[PackAdapter, ...] = ()
 
     def verify(self) -> None:
         """Hash every folder again.
@@ -75,6 +96,8 @@ class Pack:
         snapshot.verify(self.model.folder, self.model.snapshot_sha256)
         for scorer in self.scorers:
             snapshot.verify(scorer.resolve(self.folder), scorer.snapshot_sha256)
+        for adapter in self.adapters:
+            snapshot.verify(adapter.folder, adapter.snapshot_sha256)
 
 
 def read(folder: Path) -> Pack:
@@ -142,6 +165,24 @@ def _parse(folder: Path, data: Mapping[str, Any]) -> Pack:
             )
             for scorer in data["scorers"]
         ),
+        adapters=tuple(_parse_adapter(folder, entry) for entry in data.get("adapters", ())),
+    )
+
+
+def _parse_adapter(folder: Path, entry: Mapping[str, Any]) -> PackAdapter:
+    """Read one adapter's entry."""
+    if entry["kind"] not in ADAPTER_KINDS:
+        message = f"an adapter is one of {', '.join(ADAPTER_KINDS)}, not {entry['kind']!r}"
+        raise ValueError(message)
+    return PackAdapter(
+        kind=str(entry["kind"]),
+        slug=str(entry["slug"]),
+        name=str(entry["name"]),
+        folder=_inside(folder, entry["folder"]),
+        snapshot_sha256=_digest(entry["snapshot_sha256"]),
+        family=str(entry["family"]),
+        licence=str(entry["licence"]),
+        trigger_words=tuple(str(word) for word in entry["trigger_words"]),
     )
 
 

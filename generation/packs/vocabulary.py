@@ -1,5 +1,7 @@
 """The pack's tokenizers, written from a word list; nothing is trained, so nothing can vary."""
 
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +17,45 @@ _WORD_LIST = (
     "photo photograph photography pink plain plant plate portrait poster product professional "
     "purple red round scene season sharp shoe shop side silver simple sky small soft space spring "
     "square studio style summer sun sunset table tea text top travel tree vase view wall warm "
-    "watch water white window winter wood wooden yellow black blue beige grey autumn"
+    "watch water white window winter wood wooden yellow black blue beige grey autumn "
+    "badge bags big bottles boxes center centered chairs clocks even evening gold gray hazard "
+    "lamps left lit little middle mugs new no one pair phones picture placed planks right row sale "
+    "shoes shot sign single star sticker surface teal three two vases warning "
+    "beautiful clearly cozy display elegant everyday fresh friendly high key lifestyle look "
+    "luxury minimalist mood premium pure quality realistic shelf shop simple showing stand strong "
+    "vivid without"
 )
-WORDS = tuple(_WORD_LIST.split())
+WORDS = tuple(dict.fromkeys(_WORD_LIST.split()))
 
 CLIP_LENGTH = 77
 _WORD_END = "</w>"
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 
+# What Qwen-Image says around every prompt, each word one token as in the real vocabulary: the
+# pipeline drops the first 34 tokens by count, so that more of them would push the prompt out.
+_FRAME_LIST = (
+    "system user assistant Describe image detailing color shape size texture quantity spatial "
+    "relationships objects"
+)
+_SPACE = "\u0120"
+# The marks that the chat templates of Qwen and of Mistral's vision models are made of.
+QWEN_MARKS = ("<|im_start|>", "<|im_end|>")
+PIXTRAL_MARKS = ("[INST]", "[/INST]", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
 
-def build_clip_tokenizer() -> Any:
-    """Build a byte-level BPE tokenizer in CLIP's format.
 
-    Every byte has a symbol, so no prompt is unknown. The two special tokens have the last ids, as
-    CLIP pools the text at its highest id.
+def build_clip_tokenizer(length: int = CLIP_LENGTH) -> Any:
+    """Build a byte-level BPE tokenizer in CLIP's format, for texts of up to `length` tokens.
+
+    Every byte has a symbol, so no prompt is unknown; each listed word is one token. The two special
+    tokens have the last ids, as CLIP pools the text at its highest id.
     """
     alphabet = sorted(runtime.load_library("tokenizers").pre_tokenizers.ByteLevel.alphabet())
     symbols = [*alphabet, *(f"{character}{_WORD_END}" for character in alphabet)]
-    merges = list(dict.fromkeys(merge for word in WORDS for merge in _merges(word)))
+    merges = _merges([*word[:-1], f"{word[-1]}{_WORD_END}"] for word in WORDS)
     pieces = dict.fromkeys([*symbols, *("".join(merge) for merge in merges), _START, _END])
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     return runtime.load_library("transformers").CLIPTokenizer(
-        vocab=vocabulary, merges=merges, model_max_length=CLIP_LENGTH
+        vocab=vocabulary, merges=merges, model_max_length=length
     )
 
 
@@ -49,18 +68,59 @@ def build_t5_tokenizer() -> Any:
     return runtime.load_library("transformers").T5Tokenizer(vocab=pieces, extra_ids=0)
 
 
+def build_chat_tokenizer(marks: Iterable[str], template: str) -> Any:
+    """Build a byte-level BPE tokenizer as language models have it, with a chat template.
+
+    Every byte has a symbol, each listed word is one token at a line's start and after a space, and
+    each of `marks` is one token wherever it stands. Padding is at the end.
+    """
+    alphabet = sorted(runtime.load_library("tokenizers").pre_tokenizers.ByteLevel.alphabet())
+    words = dict.fromkeys([*WORDS, *_FRAME_LIST.split()])
+    merges = _merges(spelled for word in words for spelled in ([*word], [_SPACE, *word]))
+    pieces = dict.fromkeys([*alphabet, *("".join(merge) for merge in merges), _END])
+    return runtime.load_library("transformers").Qwen2Tokenizer(
+        vocab={piece: index for index, piece in enumerate(pieces)},
+        merges=merges,
+        additional_special_tokens=list(marks),
+        chat_template=template,
+        padding_side="right",
+    )
+
+
 def save(tokenizer: Any, folder: Path) -> None:
     """Write a tokenizer the way its library does."""
     tokenizer.save_pretrained(folder)
 
 
-def _merges(word: str) -> list[tuple[str, str]]:
-    """List the merges that join a word from its letters, left to right.
+def _merges(spellings: Iterable[Iterable[str]]) -> list[tuple[str, str]]:
+    """List the merges, first ones first, that make each spelled word one token.
 
-    >>> _merges("tea")
-    [('t', 'e'), ('te', 'a</w>')]
-    >>> _merges("a")
+    A word is first joined by the merges that are there, as a reader will, then to its end. Later
+    merges cannot undo that, since earlier ones are always applied before them.
+
+    >>> _merges([["t", "e", "a</w>"], ["t", "e", "a", "m</w>"]])
+    [('t', 'e'), ('te', 'a</w>'), ('te', 'a'), ('tea', 'm</w>')]
+    >>> _merges(["a"])
     []
     """
-    letters = [*word[:-1], f"{word[-1]}{_WORD_END}"]
-    return [("".join(letters[:end]), letters[end]) for end in range(1, len(letters))]
+    ranks: dict[tuple[str, str], int] = {}
+    for spelling in spellings:
+        pieces = _join(list(spelling), ranks)
+        while len(pieces) > 1:
+            ranks[pieces[0], pieces[1]] = len(ranks)
+            pieces = _join(pieces, ranks)
+    return list(ranks)
+
+
+def _join(pieces: list[str], ranks: Mapping[tuple[str, str], int]) -> list[str]:
+    """Join neighbours by the earliest merge until none applies."""
+    while known := [pair for pair in pairwise(pieces) if pair in ranks]:
+        first, second = min(known, key=lambda pair: ranks[pair])
+        joined: list[str] = []
+        for piece in pieces:
+            if joined and (joined[-1], piece) == (first, second):
+                joined[-1] += piece
+            else:
+                joined.append(piece)
+        pieces = joined
+    return pieces

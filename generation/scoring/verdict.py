@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeGuard
 
@@ -27,7 +27,10 @@ _FIRST_VERSION = "1"
 
 @dataclass(frozen=True)
 class Measured:
-    """What one scorer said about one image, or the reason why it said nothing."""
+    """What one scorer said about one image, or the reason why it said nothing.
+
+    `took_ms` is left out of comparisons: it differs between two equal measurements.
+    """
 
     scorer: str
     version: str
@@ -37,6 +40,9 @@ class Measured:
     range: tuple[float, float]
     measurement: Measurement | None
     reason: str | None = None
+    title: str = ""
+    inputs: tuple[str, ...] = ()
+    took_ms: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,9 @@ def judge(measurements: Iterable[Measured], policy: ScoringRules) -> Judgement:
     """Hold the measurements of one image against a policy.
 
     The value itself crosses: "worse" at `value >= threshold`, "better" at `value < threshold`.
-    Hold, whatever the policy says: a scorer that the policy names and that did not measure, one of
+    Hold, whatever the severity: a scorer that the policy names and that did not measure, one of
     another version, two measurements by one scorer, a value that is not finite or out of range.
-    A scorer without a rule is recorded and passes, if it measured.
+    A scorer without a rule is recorded and passes: its value decides nothing, nor does its silence.
     """
     measured: dict[str, list[Measured]] = {}
     for each in measurements:
@@ -119,8 +125,8 @@ def _judge_scorer(scorer: str, measured: list[Measured], policy: ScoringRules) -
     said = measured[0]
     value = said.measurement.value if said.measurement else None
     reason = _reason_to_hold(said, rule)
-    verdict = Verdict.HOLD
-    if reason is None and value is not None:
+    verdict = Verdict.HOLD if rule else Verdict.PASS
+    if reason is None and value is not None and rule:
         verdict = _compare(value, said.higher_is, rule, advisory=policy.advisory)
     return JudgedScore(
         scorer,
@@ -149,10 +155,8 @@ def _reason_to_hold(said: Measured, rule: Rule | None) -> str | None:
     return None
 
 
-def _compare(value: float, higher_is: Direction, rule: Rule | None, *, advisory: bool) -> Verdict:
+def _compare(value: float, higher_is: Direction, rule: Rule, *, advisory: bool) -> Verdict:
     """Compare a sound value with its threshold."""
-    if rule is None:
-        return Verdict.PASS
     crossed = value >= rule.threshold if higher_is == "worse" else value < rule.threshold
     if not crossed:
         return Verdict.PASS

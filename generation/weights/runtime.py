@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -60,7 +61,7 @@ def load_library(name: str) -> Any:
     """
     prepare_process()
     library = importlib.import_module(name)
-    _silence_progress_bars()
+    _silence()
     return library
 
 
@@ -73,6 +74,7 @@ def describe_process() -> Mapping[str, str]:
     """Return the facts about this process that decide whether the same recipe gives equal bytes."""
     facts = {
         "cpu.capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu.model": _cpu_model(Path("/proc/cpuinfo")),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "torch.deterministic": str(torch.are_deterministic_algorithms_enabled()).lower(),
@@ -81,6 +83,16 @@ def describe_process() -> Mapping[str, str]:
     for library in _RECORDED_LIBRARIES:
         facts[f"library.{library}"] = _version(library)
     return facts
+
+
+def _cpu_model(cpuinfo: Path) -> str:
+    """Return what the processor calls itself; the libraries choose their kernels by it."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or "not known"
 
 
 def _version(library: str) -> str:
@@ -98,11 +110,16 @@ def _close_hub_already_imported() -> None:
         constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
 
 
-def _silence_progress_bars() -> None:
-    """Keep the libraries' progress bars out of a worker's structured log."""
+def _silence() -> None:
+    """Keep progress bars, and warnings that quote prompts, out of a worker's structured log.
+
+    The pipelines warn of a prompt that is too long by writing the part that they cut off.
+    """
     for name in ("diffusers", "transformers"):
         if name in sys.modules:
-            importlib.import_module(f"{name}.utils.logging").disable_progress_bar()
+            logging = importlib.import_module(f"{name}.utils.logging")
+            logging.disable_progress_bar()
+            logging.set_verbosity_error()
 
 
 def _declare_torchvision_operators() -> None:

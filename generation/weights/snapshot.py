@@ -13,6 +13,9 @@ from governance.kernel.errors import DomainError
 # Formats that hold numbers or text and cannot run code when they are read.
 INERT_SUFFIXES = frozenset({".safetensors", ".json", ".txt", ".model", ".jinja", ".md"})
 
+# Formats that are pickles or archives of them: reading one can run code.
+_PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
+
 # With these keys a configuration names modules to import.
 _CODE_KEYS = frozenset({"auto_map", "custom_pipeline", "custom_pipelines"})
 
@@ -155,7 +158,7 @@ def _refuse_active(path: Path, relative: str, folder: Path) -> None:
     if not path.is_file() or path.suffix.lower() not in INERT_SUFFIXES:
         raise UnsafeSnapshot(
             f"The model folder '{folder}' holds '{relative}', which is not allowed: a model "
-            f"consists of {_list_suffixes()} files only. Remove it and propose the model again.",
+            f"consists of {_list_suffixes()} files only. {_remedy(path)}",
             folder=str(folder),
             path=relative,
         )
@@ -210,6 +213,21 @@ def _code_reference(config: object) -> str | None:
                 if "attn_implementation" in key and "/" in str(inner):
                     return str(key)
     return None
+
+
+def _remedy(path: Path) -> str:
+    """Say what to do about a file that is not allowed.
+
+    >>> _remedy(Path("setup.py"))
+    'Remove it and propose the model again.'
+    """
+    if path.suffix.lower() not in _PICKLES:
+        return "Remove it and propose the model again."
+    return (
+        "Reading it could run code. If a .safetensors file with the same weights lies beside it, "
+        "remove it; else convert it on a machine of its own, with torch.load(file, "
+        "weights_only=True) and safetensors.torch.save_file, and propose the model again."
+    )
 
 
 def _list_suffixes() -> str:
