@@ -1,4 +1,4 @@
-"""An asset is the bytes that its subject names, of a kept blob; it and its scores never change."""
+"""An asset is the bytes that its subject names, of a kept blob; what it says never changes."""
 
 from governance.tables import guards
 
@@ -8,6 +8,20 @@ GUARDS = (
     guards.append_only("assets_score"),
     guards.once(
         "assets_score_once", "assets_score", ("asset_id", "scorer"), "a scorer judges an asset once"
+    ),
+    guards.append_only("assets_imagefeatures"),
+    guards.once(
+        "assets_imagefeatures_once", "assets_imagefeatures", ("asset_id",), "features belong to one"
+    ),
+    guards.refuse_when(
+        "assets_imagefeatures_of_the_brand",
+        "assets_imagefeatures",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM assets_asset a "
+            "WHERE a.id = NEW.asset_id AND a.brand_id = NEW.brand_id)"
+        ),
+        message="features stay in the brand of their image",
     ),
     guards.composite_key(
         "assets_asset", ("subject_id", "sha256"), "review_subject", ("id", "sha256")
@@ -21,6 +35,7 @@ GUARDS = (
 WRITERS = {
     "assets_asset": frozenset({"app"}),
     "assets_score": frozenset({"app"}),
+    "assets_imagefeatures": frozenset({"app"}),
     "assets_blob": frozenset({"app", "publisher"}),
 }
 # How long bytes are kept is for people to say.

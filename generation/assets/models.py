@@ -1,4 +1,4 @@
-"""Assets, their scores, and the retention of their bytes; an asset and its scores never change."""
+"""Assets, scores, features, and the retention of bytes; what is said of one never changes."""
 
 from django.db import models
 
@@ -60,6 +60,14 @@ class Score(Record):
     reason = models.CharField(max_length=300, blank=True)
     policy_id = models.UUIDField()
     evidence = models.JSONField()
+    title = models.CharField(max_length=80, blank=True, default="", db_default="")
+    licence = models.CharField(max_length=120, blank=True, default="", db_default="")
+    higher_is = models.CharField(max_length=6, blank=True, default="", db_default="")
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    # The words of protocol.Input, with a space between them.
+    inputs = models.CharField(max_length=200, blank=True, default="", db_default="")
+    took_ms = models.FloatField(null=True)
 
     class Meta:
         verbose_name = "score"
@@ -73,3 +81,51 @@ class Score(Record):
 
     def __str__(self) -> str:
         return f"{self.asset_id} {self.scorer}"
+
+
+class ImageFeatures(Record):
+    """What later images of the brand are compared with.
+
+    The perceptual hash stands as four words of 16 bits, lowest first, each with an index: a hash
+    that differs little from another shares a word with it, or nearly.
+    """
+
+    asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, related_name="features", db_index=False
+    )
+    brand_id = models.UUIDField()
+    fingerprint = models.CharField(max_length=64)
+    phash_0 = models.PositiveIntegerField()
+    phash_1 = models.PositiveIntegerField()
+    phash_2 = models.PositiveIntegerField()
+    phash_3 = models.PositiveIntegerField()
+    encoder_sha256 = models.CharField(max_length=64, blank=True)
+    embedding = models.BinaryField(null=True)
+
+    class Meta:
+        verbose_name = "features of an image"
+        indexes = [
+            models.Index(fields=["brand_id", "phash_0", "id"], name="features_by_phash_0"),
+            models.Index(fields=["brand_id", "phash_1", "id"], name="features_by_phash_1"),
+            models.Index(fields=["brand_id", "phash_2", "id"], name="features_by_phash_2"),
+            models.Index(fields=["brand_id", "phash_3", "id"], name="features_by_phash_3"),
+            models.Index(fields=["brand_id", "encoder_sha256", "id"], name="features_by_encoder"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["asset"], name="features_once_per_image"),
+            models.CheckConstraint(
+                name="features_words_have_16_bits",
+                condition=models.Q(phash_0__lt=1 << 16)
+                & models.Q(phash_1__lt=1 << 16)
+                & models.Q(phash_2__lt=1 << 16)
+                & models.Q(phash_3__lt=1 << 16),
+            ),
+            models.CheckConstraint(
+                name="features_embedding_has_its_encoder",
+                condition=models.Q(encoder_sha256="", embedding__isnull=True)
+                | (~models.Q(encoder_sha256="") & models.Q(embedding__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"features of {self.asset_id}"

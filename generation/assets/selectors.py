@@ -1,5 +1,6 @@
 """Reads of assets, scoped to the brands in which the actor may see them."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from generation.assets import blobs
-from generation.assets.models import Asset
+from generation.assets.models import Asset, Score
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.policy import permits
@@ -19,7 +20,12 @@ from governance.policy.predicates import Context
 
 @dataclass(frozen=True, slots=True)
 class ScoreRecord:
-    """One scorer's verdict; `value` is None where the scorer gave none and the item was held."""
+    """One scorer's verdict; `value` is None where the scorer gave none, and `reason` says why.
+
+    `low` and `high` are the ends of the scorer's range, None where there is none; `inputs` what it
+    looked at; `took_ms` is None where nothing was measured. `title` and `higher_is` are empty in
+    rows from before they were recorded.
+    """
 
     scorer: str
     version: str
@@ -30,6 +36,13 @@ class ScoreRecord:
     reason: str
     policy_id: UUID
     evidence: Mapping[str, Any]
+    title: str = ""
+    licence: str = ""
+    higher_is: str = ""
+    low: float | None = None
+    high: float | None = None
+    inputs: tuple[str, ...] = ()
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,29 @@ class AssetRecord:
     created_at: datetime
     scores: tuple[ScoreRecord, ...]
     parent_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PastScore:
+    """What one scorer said of an image when it was made, without its evidence."""
+
+    scorer: str
+    version: str
+    weights_sha256: str
+    value: float | None
+    threshold: float | None
+    verdict: str
+    higher_is: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PastAsset:
+    """One image with what was said of it when it was made; its id is its subject's."""
+
+    id: UUID
+    job_id: UUID
+    made_at: datetime
+    scores: tuple[PastScore, ...]
 
 
 def get_asset(actor: Actor, asset_id: UUID) -> AssetRecord:
@@ -85,6 +121,25 @@ def find_assets(actor: Actor, asset_ids: Iterable[UUID]) -> dict[UUID, AssetReco
         brand_id__in=permits.brands_where(actor, Permission.GENERATION_ASSET_READ),
     )
     return {asset.id: _record_of(asset) for asset in rows.prefetch_related("scores")}
+
+
+def list_past(brand_id: UUID, *, before: UUID | None, limit: int) -> list[PastAsset]:
+    """Return a brand's images from before that one, newest first, with their scores: two queries.
+
+    The caller has checked the actor.
+    """
+    rows = Asset.objects.filter(brand_id=brand_id).order_by("-id")
+    rows = rows if before is None else rows.filter(pk__lt=before)
+    page = list(rows.values_list("id", "job_id", "created_at")[:limit])
+    said: dict[UUID, list[PastScore]] = defaultdict(list)
+    scores = Score.objects.filter(asset_id__in=[asset_id for asset_id, *_more in page])
+    fields = ("scorer", "version", "weights_sha256", "value", "threshold", "verdict", "higher_is")
+    for asset_id, *facts in scores.order_by("asset_id", "scorer").values_list("asset_id", *fields):
+        said[asset_id].append(PastScore(*facts))
+    return [
+        PastAsset(asset_id, job_id, made_at, tuple(said[asset_id]))
+        for asset_id, job_id, made_at in page
+    ]
 
 
 def find_by_subject(subject_id: UUID) -> AssetRecord | None:
@@ -135,6 +190,13 @@ def _record_of(asset: Asset) -> AssetRecord:
                 reason=score.reason,
                 policy_id=score.policy_id,
                 evidence=score.evidence,
+                title=score.title,
+                licence=score.licence,
+                higher_is=score.higher_is,
+                low=score.low,
+                high=score.high,
+                inputs=tuple(score.inputs.split()),
+                took_ms=score.took_ms,
             )
             for score in sorted(asset.scores.all(), key=lambda s: s.scorer)
         ),

@@ -1,17 +1,23 @@
-"""The one command on assets: record what a job item made; called inside the fenced finish only."""
+"""The commands on assets: record what a job item made; called inside the fenced finish only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from generation.assets.models import Asset, Blob, Score
+from django.utils.translation import gettext as _
+
+from generation.assets.models import Asset, Blob, ImageFeatures, Score
+from generation.assets.neighbours import words_of
+from generation.assets.records import PHASH_BITS, Features
 from generation.assets.selectors import ScoreRecord
-from governance.kernel.digests import sha256_hex
+from governance.kernel.digests import is_sha256, sha256_hex
+from governance.kernel.errors import InvalidInput
 from governance.kernel.ids import uuid7
 from governance.review import services as review
 
 RETENTION_WORK = "work"
+FLOAT32_BYTES = 4
 
 
 def keep_blob(
@@ -104,8 +110,49 @@ def record_asset(
             reason=score.reason,
             policy_id=score.policy_id,
             evidence=dict(score.evidence),
+            title=score.title,
+            licence=score.licence,
+            higher_is=score.higher_is,
+            low=score.low,
+            high=score.high,
+            inputs=" ".join(score.inputs),
+            took_ms=score.took_ms,
             created_at=now,
         )
         for score in scores
     )
     return asset_id
+
+
+def record_features(*, asset_id: UUID, brand_id: UUID, features: Features, now: datetime) -> None:
+    """Record what later images are compared with, once, in the transaction of `record_asset`.
+
+    Raises: InvalidInput if the hash has more than 64 bits, or the embedding is no row of float32
+    numbers or lacks its encoder's digest.
+    """
+    if not 0 <= features.phash < 1 << PHASH_BITS:
+        raise InvalidInput(_("A perceptual hash has 64 bits."), pointer="/phash", rule="range")
+    data, encoder = features.embedding, features.encoder_sha256
+    if (data is None) != (encoder == "") or (data is not None and not is_sha256(encoder)):
+        raise InvalidInput(
+            _("An embedding comes with the digest of its encoder."),
+            pointer="/encoder_sha256",
+            rule="required",
+        )
+    if data is not None and (not data or len(data) % FLOAT32_BYTES):
+        raise InvalidInput(
+            _("An embedding is a row of float32 numbers."), pointer="/embedding", rule="length"
+        )
+    words = words_of(features.phash)
+    ImageFeatures.objects.create(
+        asset_id=asset_id,
+        brand_id=brand_id,
+        fingerprint=features.fingerprint,
+        phash_0=words[0],
+        phash_1=words[1],
+        phash_2=words[2],
+        phash_3=words[3],
+        encoder_sha256=encoder,
+        embedding=data,
+        created_at=now,
+    )

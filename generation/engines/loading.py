@@ -1,13 +1,16 @@
 """How a pipeline folder becomes a pipeline: verified bytes, named classes, every weight present."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from generation.engines.errors import ModelUnavailable
 from generation.engines.placement import Placement
 from generation.weights import runtime, snapshot
 from governance.kernel.errors import DomainError
+
+Loadable = TypeVar("Loadable")
 
 # The only libraries whose classes a pipeline folder may name.
 _LIBRARIES = ("diffusers", "transformers")
@@ -18,16 +21,29 @@ def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: 
 
     Raises: ModelUnavailable with a sentence for the operator. Running out of memory passes through.
     """
+    loaded = load_verified(
+        folder, snapshot_sha256, lambda: _load(folder, pipeline, placement), pipeline=pipeline
+    )
+    return loaded.to(placement.device)
+
+
+def load_verified(
+    folder: Path, snapshot_sha256: str, load: Callable[[], Loadable], **facts: str
+) -> Loadable:
+    """Load from a folder exactly the bytes that were approved.
+
+    Raises: ModelUnavailable with a sentence for the operator. Running out of memory passes through.
+    """
     try:
         before = snapshot.fingerprint(folder)
         snapshot.verify(folder, snapshot_sha256)
-        loaded = _load(folder, pipeline, placement)
+        loaded = load()
         after = snapshot.fingerprint(folder)
     except ModelUnavailable:
         raise
     except DomainError as error:
         raise ModelUnavailable(
-            error.detail, reason=error.code, pipeline=pipeline, folder=str(folder)
+            error.detail, reason=error.code, **facts, folder=str(folder)
         ) from error
     if before != after:
         raise ModelUnavailable(
@@ -35,7 +51,7 @@ def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: 
             reason=snapshot.SnapshotChanged.code,
             folder=str(folder),
         )
-    return loaded.to(placement.device)
+    return loaded
 
 
 def _load(folder: Path, pipeline: str, placement: Placement) -> Any:
@@ -44,7 +60,7 @@ def _load(folder: Path, pipeline: str, placement: Placement) -> Any:
     pipeline_class = getattr(runtime.load_library("diffusers"), pipeline)
     try:
         models = {
-            name: _load_model(folder, name, getattr(runtime.load_library(library), kind), placement)
+            name: load_model(folder, name, getattr(runtime.load_library(library), kind), placement)
             for name, (library, kind) in components.items()
             if _is_model(library, kind)
         }
@@ -55,20 +71,25 @@ def _load(folder: Path, pipeline: str, placement: Placement) -> Any:
             local_files_only=True,
             use_safetensors=True,
         )
-    except (ModelUnavailable, MemoryError):
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise
-        # The libraries raise a dozen kinds of error for a broken file, some of which speak of a
-        # network; the operator needs the folder and the first line of what was found.
-        raise ModelUnavailable(
-            f"The model folder '{folder}' could not be loaded as {pipeline}: its files are "
-            "incomplete or damaged. Copy them again and propose the model again.",
-            reason="unloadable",
-            folder=str(folder),
-            cause=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-        ) from error
+    except Exception as error:  # noqa: BLE001  told apart there, and raised again
+        raise_unloadable(error, folder, pipeline)
+
+
+def raise_unloadable(error: Exception, folder: Path, kind: str) -> NoReturn:
+    """Raise what an operator can act on for whatever a library raised while it loaded.
+
+    The libraries raise a dozen kinds of error for a broken file, some of which speak of a network;
+    the operator needs the folder and the first line of what was found.
+    """
+    if isinstance(error, ModelUnavailable) or is_out_of_memory(error):
+        raise error
+    raise ModelUnavailable(
+        f"The model folder '{folder}' could not be loaded as {kind}: its files are "
+        "incomplete or damaged. Copy them again and propose the model again.",
+        reason="unloadable",
+        folder=str(folder),
+        cause=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+    ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -87,7 +108,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:
+def load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:
     """Load one component and insist that no weight was missing.
 
     The libraries only warn about missing weights and go on with random ones.

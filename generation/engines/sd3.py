@@ -1,127 +1,70 @@
 """The Stable Diffusion 3 family (3, 3.5 Medium, Large, Turbo): one image per call, replayable."""
 
-import gc
-import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
+from PIL import Image
 
-from generation.engines import loading
-from generation.engines.errors import DeviceExhausted, RenderFailed
-from generation.engines.placement import Placement, place
+from generation.engines.control import draw_map, load_controlnet
+from generation.engines.loop import follow
+from generation.engines.modes import Mode
+from generation.engines.pixels import decode_latents as decode
+from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.spec import RunResult, RunSpec
+from generation.engines.resident import Loaded, ResidentEngine
+from generation.engines.spec import ControlRef, RunSpec
 from generation.weights import runtime
-from governance.kernel.digests import canonical_json, sha256_hex
-from governance.kernel.errors import DomainError, InvalidInput
+from governance.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 PIPELINE = "StableDiffusion3Pipeline"
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """The pipeline in memory and what it was loaded from."""
+class StableDiffusion3Engine(ResidentEngine):
+    """Renders with `StableDiffusion3Pipeline`, and with its ControlNet sibling."""
 
-    key: tuple[Path, str, Placement]
-    pipeline: Any
+    name = "sd3/1"
+    modes = frozenset(Mode)
 
+    def require_fits(self, pipeline: Any, spec: RunSpec) -> None:
+        """Refuse a size beyond the positions that the model knows. Raises: InvalidInput."""
+        patch_px = pipeline.vae_scale_factor * pipeline.patch_size
+        most = pipeline.transformer.config.pos_embed_max_size * patch_px
+        for field, side in (("width", spec.width), ("height", spec.height)):
+            if side % patch_px:
+                raise InvalidInput(
+                    f"The {field} must be a multiple of {patch_px} for this model.",
+                    pointer=f"/{field}",
+                    rule="multiple_of",
+                )
+            if side > most:
+                raise InvalidInput(
+                    f"The {field} may be at most {most} px for this model.",
+                    pointer=f"/{field}",
+                    rule="range",
+                )
 
-class StableDiffusion3Engine:
-    """Renders with `StableDiffusion3Pipeline`; keeps the last used model loaded.
-
-    A pipeline's scheduler counts its own steps, so two threads must never share one: a lock makes
-    the second caller wait. One image per call, because the same seed in a batch of four differs in
-    its last bits from the same seed alone.
-    """
-
-    def __init__(self) -> None:
-        """Begin with nothing loaded."""
-        self._lock = threading.Lock()
-        self._loaded: _Loaded | None = None
-
-    def render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
-        """Make the image that `spec` describes; see `protocol.Engine`."""
-        raised_by_caller: list[BaseException] = []
-
-        def watched(done: int, of: int) -> None:
-            try:
-                on_step(done, of)
-            except BaseException as error:
-                raised_by_caller.append(error)
-                raise
-
-        with self._lock:
-            try:
-                return self._render(spec, watched)
-            except DomainError:
-                raise
-            except Exception as error:
-                if error in raised_by_caller:
-                    raise
-                if not loading.is_out_of_memory(error):
-                    raise RenderFailed(
-                        "The model was loaded but could not make this image.",
-                        # Facts are logged, and the libraries' messages can quote the prompt.
-                        cause=type(error).__name__,
-                    ) from error
-            # After `except`, so that the failed frames and their tensors are gone.
-            self._unload()
-        raise DeviceExhausted(
-            f"The device '{spec.device}' ran out of memory at {spec.width} x {spec.height} px. "
-            "Order a smaller image, or run the model on a larger device.",
-            device=spec.device,
-            width_px=spec.width,
-            height_px=spec.height,
-        )
-
-    def unload(self) -> None:
-        """Give the memory of the loaded model back."""
-        with self._lock:
-            self._unload()
-
-    def _render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
+    def make(
+        self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
+    ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        placement = place(spec.device, spec.dtype)
-        pipeline = self._obtain(spec, placement)
-        _require_fits(pipeline, spec)
-        began = time.perf_counter()
-        with torch.no_grad():
-            embeddings = encode(pipeline, spec)
-            latents = prepare(pipeline, spec, placement)
-            latents = denoise(pipeline, spec, embeddings, latents, on_step)
-            pixels = decode(pipeline, latents)
-        return RunResult(
-            pixels=pixels,
-            seconds=time.perf_counter() - began,
-            facts=_describe(pipeline, spec, placement),
-        )
-
-    def _obtain(self, spec: RunSpec, placement: Placement) -> Any:
-        """Return the loaded pipeline, or replace it by the one that the spec names."""
-        key = (spec.folder.absolute(), spec.snapshot_sha256, placement)
-        if self._loaded is None or self._loaded.key != key:
-            self._unload()
-            pipeline = loading.load_pipeline(
-                spec.folder, spec.snapshot_sha256, spec.pipeline, placement
-            )
-            pipeline.set_progress_bar_config(disable=True)
-            self._loaded = _Loaded(key=key, pipeline=pipeline)
-        return self._loaded.pipeline
-
-    def _unload(self) -> None:
-        """Drop the pipeline before anything else is allocated."""
-        self._loaded = None
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        pipeline = loaded.pipeline
+        more: dict[str, float | Image.Image] = {}
+        facts: Mapping[str, str] = {}
+        if spec.control is not None:
+            more["control_image"], facts = draw_map(spec.control, spec.width, spec.height)
+            more["controlnet_conditioning_scale"] = spec.control.scale
+            pipeline = _obtain_controlled(loaded, spec.control, spec, placement)
+        embeddings = encode(pipeline, spec)
+        latents = prepare(pipeline, spec, placement)
+        with _own_draws(spec.seed, placement):
+            latents = denoise(pipeline, spec, embeddings, latents, on_step, **more)
+        return decode(pipeline, latents), facts
 
 
 def engine() -> StableDiffusion3Engine:
@@ -176,90 +119,47 @@ def denoise(
     embeddings: Mapping[str, torch.Tensor],
     latents: torch.Tensor,
     on_step: OnStep,
+    **control: float | Image.Image,
 ) -> torch.Tensor:
     """Follow the flow from noise to image, still in latents.
 
+    control: what the ControlNet sibling asks for besides, its map and how closely it is followed.
     Returns: (1, C, height/8, width/8), scaled as the transformer has them.
     Source: arXiv:2403.03206, section 2; the loop is the pipeline's own.
     """
-
-    def report(
-        _pipeline: object, step: int, _timestep: object, tensors: dict[str, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
-        on_step(step + 1, spec.steps)
-        return tensors
-
-    denoised: torch.Tensor = pipeline(
+    return follow(
+        pipeline,
+        spec,
+        on_step,
         **embeddings,
+        **control,
         latents=latents,
-        width=spec.width,
-        height=spec.height,
-        num_inference_steps=spec.steps,
         guidance_scale=spec.guidance,
-        max_sequence_length=spec.max_sequence_length,
-        output_type="latent",
-        callback_on_step_end=report,
-        return_dict=False,
-    )[0]
-    return denoised
+    )
 
 
-def decode(pipeline: Any, latents: torch.Tensor) -> "NDArray[np.uint8]":
-    """Turn latents into pixels.
-
-    Returns: (height, width, 3), uint8, RGB. Raises: RenderFailed if a number is not finite, which
-    would otherwise be cast to a black image.
-    """
-    config = pipeline.vae.config
-    decoded = pipeline.vae.decode(
-        latents / config.scaling_factor + config.shift_factor, return_dict=False
-    )[0]
-    if not bool(torch.isfinite(decoded).all()):
-        raise RenderFailed(
-            "The model produced numbers that are not finite. Run it in 'float32' or 'bfloat16'."
+def _obtain_controlled(
+    loaded: Loaded, control: ControlRef, spec: RunSpec, placement: Placement
+) -> Any:
+    """Return the sibling of a pipeline that follows a map; the last used ControlNet stays."""
+    if control.snapshot_sha256 not in loaded.siblings:
+        loaded.siblings.clear()
+        controlnet = load_controlnet(control, spec, placement)
+        sibling = runtime.load_library("diffusers").StableDiffusion3ControlNetPipeline(
+            **loaded.pipeline.components, controlnet=controlnet
         )
-    image = pipeline.image_processor.postprocess(decoded, output_type="np")[0]
-    return np.ascontiguousarray((image * 255).round().astype(np.uint8))
+        sibling.set_progress_bar_config(disable=True)
+        loaded.siblings[control.snapshot_sha256] = sibling
+    return loaded.siblings[control.snapshot_sha256]
 
 
-def _require_fits(pipeline: Any, spec: RunSpec) -> None:
-    """Refuse a size beyond the positions that the model knows.
+@contextmanager
+def _own_draws(seed: int, placement: Placement) -> Iterator[None]:
+    """Make what draws from the process's generator repeat itself, and leave that as it was.
 
-    Raises: InvalidInput, naming the side.
+    The ControlNet sibling encodes its map by a draw that takes no generator.
     """
-    patch_px = pipeline.vae_scale_factor * pipeline.patch_size
-    most = pipeline.transformer.config.pos_embed_max_size * patch_px
-    for field, side in (("width", spec.width), ("height", spec.height)):
-        if side % patch_px:
-            raise InvalidInput(
-                f"The {field} must be a multiple of {patch_px} for this model.",
-                pointer=f"/{field}",
-                rule="multiple_of",
-            )
-        if side > most:
-            raise InvalidInput(
-                f"The {field} may be at most {most} px for this model.",
-                pointer=f"/{field}",
-                rule="range",
-            )
-
-
-def _describe(pipeline: Any, spec: RunSpec, placement: Placement) -> Mapping[str, str]:
-    """List what a replay must find again."""
-    scheduler = {k: v for k, v in pipeline.scheduler.config.items() if not k.startswith("_")}
-    facts = dict(runtime.describe_process())
-    facts |= {
-        "device": str(placement.device),
-        "device.name": placement.device_name,
-        "dtype": spec.dtype,
-        "engine": "sd3/1",
-        "generator": "torch.Generator(cpu)",
-        "pipeline": spec.pipeline,
-        "scheduler": type(pipeline.scheduler).__name__,
-        "scheduler.sha256": sha256_hex(canonical_json(scheduler)),
-        "snapshot.sha256": spec.snapshot_sha256,
-    }
-    if placement.device.type == "cuda":
-        facts["cuda"] = str(torch.version.cuda)
-        facts["cudnn"] = str(torch.backends.cudnn.version())
-    return facts
+    devices = [placement.device] if placement.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

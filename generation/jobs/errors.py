@@ -36,3 +36,17 @@ class PromptErased(DomainError):
 
     code = "prompt_erased"
     status = 409
+
+
+class RecipeUnreadable(DomainError):
+    """The recipe of an image lacks what a replay needs, or is not the one that was recorded."""
+
+    code = "recipe_unreadable"
+    status = 409
+
+
+class TooManyReplays(DomainError):
+    """The person asked for as many replays as one may within an hour."""
+
+    code = "too_many_replays"
+    status = 429

@@ -1,6 +1,6 @@
-"""What was ordered cannot change, an item that is over stays over, and its epoch only grows."""
+"""What was ordered cannot change; what is over, an item or a replay, stays as it ended."""
 
-from generation.jobs.states import ITEM
+from generation.jobs.states import ITEM, REPLAY
 from governance.tables import guards
 
 GUARDS = (
@@ -13,11 +13,13 @@ GUARDS = (
         "template_version_id",
         "template_version_sha256",
         "template_name",
+        "template_slug",
         "profile_id",
         "scoring_policy_id",
         "variables",
         "idempotency_key",
         "parent_asset_id",
+        "market",
         "created_at",
     ),
     guards.refuse_when(
@@ -93,14 +95,101 @@ GUARDS = (
         condition="NEW.epoch < OLD.epoch",
         message="the epoch of an item never shrinks",
     ),
+    guards.append_only("jobs_wornadapter"),
+    guards.once(
+        "jobs_worn_once",
+        "jobs_wornadapter",
+        ("item_id", "number"),
+        "an item wears one adapter at each place",
+    ),
+    guards.refuse_when(
+        "jobs_worn_from_the_order_on",
+        "jobs_wornadapter",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM jobs_jobitem i WHERE i.id = NEW.item_id "
+            "AND i.state = 'queued' AND i.epoch = 0)"
+        ),
+        message="what an item wears is ordered with it",
+    ),
+    guards.refuse_when(
+        "jobs_worn_is_approved",
+        "jobs_wornadapter",
+        event="INSERT",
+        condition=(
+            "NOT EXISTS (SELECT 1 FROM registry_adapter a WHERE a.id = NEW.adapter_id "
+            "AND a.approved_by IS NOT NULL AND a.retired_at IS NULL "
+            "AND (a.kind = 'controlnet') = (NEW.source_asset_id IS NOT NULL))"
+        ),
+        message="an item wears approved adapters, and follows a picture only with a ControlNet",
+    ),
+    guards.refuse_when(
+        "jobs_worn_follows_its_brands_image",
+        "jobs_wornadapter",
+        event="INSERT",
+        condition=(
+            "NEW.source_asset_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM assets_asset a "
+            "JOIN jobs_jobitem i ON i.brand_id = a.brand_id "
+            "WHERE a.id = NEW.source_asset_id AND i.id = NEW.item_id)"
+        ),
+        message="an item follows an image of its own brand",
+    ),
+    guards.never_deleted("jobs_replay"),
+    guards.frozen(
+        "jobs_replay",
+        "asset_id",
+        "asset_sha256",
+        "brand_id",
+        "asked_by",
+        "queue",
+        "created_at",
+    ),
+    guards.only_moves(
+        "jobs_replay_moves", "jobs_replay", REPLAY, "a replay cannot go to that state"
+    ),
+    guards.refuse_when(
+        "jobs_replay_over_is_over",
+        "jobs_replay",
+        event="UPDATE",
+        condition="OLD.state IN ('done', 'failed')",
+        message="what a replay found never changes",
+    ),
+    guards.refuse_when(
+        "jobs_replay_epoch_grows",
+        "jobs_replay",
+        event="UPDATE",
+        condition="NEW.epoch < OLD.epoch",
+        message="the epoch of a replay never shrinks",
+    ),
+    guards.refuse_when(
+        "jobs_replay_of_an_image",
+        "jobs_replay",
+        event="INSERT",
+        condition=(
+            "NEW.state <> 'queued' OR NEW.epoch <> 0 OR NOT EXISTS "
+            "(SELECT 1 FROM assets_asset a WHERE a.id = NEW.asset_id "
+            "AND a.brand_id = NEW.brand_id AND a.sha256 = NEW.asset_sha256)"
+        ),
+        message="a replay begins waiting, and names the bytes of an image of its brand",
+    ),
 )
 
 # Ordered over web; made, held, given up or swept by the worker, web and the relay.
+# A replay is asked for over web, or where it is made; what it found only the worker says.
 WRITERS = {
     "jobs_generationjob": frozenset({"reviewer"}),
     "jobs_jobitem": frozenset({"reviewer"}),
+    "jobs_replay": frozenset({"app", "reviewer"}),
+    "jobs_wornadapter": frozenset({"reviewer"}),
 }
 CHANGERS = {
     "jobs_generationjob": frozenset({"reviewer"}),
     "jobs_jobitem": frozenset({"app", "reviewer", "sequencer"}),
+    "jobs_replay": frozenset({"app"}),
+    # What the sweeper takes back, ends or hints again; it cannot write an outcome.
+    "jobs_replay.failure": frozenset({"sequencer"}),
+    "jobs_replay.finished_at": frozenset({"sequencer"}),
+    "jobs_replay.hinted_at": frozenset({"sequencer"}),
+    "jobs_replay.lease_until": frozenset({"sequencer"}),
+    "jobs_replay.state": frozenset({"sequencer"}),
 }

@@ -3,10 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from generation.assets.records import Features
 from generation.assets.selectors import ScoreRecord
-from generation.registry.selectors import ProfileRecord
+from generation.registry.selectors import AdapterRecord, ProfileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """An adapter that an image is made with: a LoRA's weight, or a ControlNet's scale and source.
+
+    `source_asset_id` is the image whose outlines a ControlNet follows; None for a LoRA.
+    """
+
+    adapter: AdapterRecord
+    strength: float
+    source_asset_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +34,15 @@ class ItemOrder:
     height_px: int
     steps: int
     guidance: float
+    worn: tuple[Worn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A lease on one item: whoever presents an older epoch is fenced off."""
+    """A lease on one item: whoever presents an older epoch is fenced off.
+
+    `market` and `template_slug` say which rules of the scoring policy hold for its image.
+    """
 
     item_id: UUID
     epoch: int
@@ -44,6 +62,9 @@ class Claim:
     guidance: float
     fingerprint: str
     profile: ProfileRecord
+    market: str = ""
+    template_slug: str = ""
+    worn: tuple[Worn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +80,17 @@ class Rendered:
     render_s: float
     verdict: str
     scores: tuple[ScoreRecord, ...]
+    features: Features | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedAs:
+    """What an order was for: its template and its market."""
+
+    template_id: UUID
+    template_name: str
+    market: str
+    template_slug: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +130,7 @@ class JobRecord:
     variables: Mapping[str, object] | None
     items: tuple[ItemRecord, ...]
     parent_asset_id: UUID | None = None
+    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +172,124 @@ class OrderFacts:
     render_s: float
     prompt_sealed: bytes
     variables_sealed: bytes
+    market: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WornFiles:
+    """The files of an adapter, and how strongly it acts; a ControlNet also has what it follows.
+
+    `source_sha256` names the picture's bytes and `preprocessor` what turns them into a map; both
+    are empty for a LoRA. An empty `preprocessor` beside a picture means the engine's own.
+    """
+
+    folder: str
+    snapshot_sha256: str
+    strength: float
+    source_sha256: str = ""
+    preprocessor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Everything that decides one image but its words and the machine: from a claim or a recipe.
+
+    `folder` lies below the models folder.
+    """
+
+    folder: str
+    snapshot_sha256: str
+    pipeline: str
+    dtype: str
+    negative_prompt: str
+    width_px: int
+    height_px: int
+    steps: int
+    guidance: float
+    seed: int
+    max_sequence_length: int
+    worn: tuple[WornFiles, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe that was read: what to make, from which sealed prompt, and on what it was made."""
+
+    making: Making
+    prompt_sealed: bytes
+    pixels_sha256: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayClaim:
+    """A lease on one replay: whoever presents an older epoch is fenced off."""
+
+    replay_id: UUID
+    epoch: int
+    worker: str
+    asset_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """What came of making an image again; the bytes themselves are gone.
+
+    `report` is empty of pixels where the bytes are the same; see docs/replay.md.
+    """
+
+    sha256: str
+    asset_class: str
+    worker_class: str
+    worker_facts: Mapping[str, str]
+    report: Mapping[str, Any]
+    render_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRecord:
+    """One replay as people see it; `outcome` and what follows are empty until it is done."""
+
+    id: UUID
+    asset_id: UUID
+    asset_sha256: str
+    brand_id: UUID
+    asked_by: UUID
+    created_at: datetime
+    state: str
+    attempts: int
+    outcome: str
+    made_sha256: str
+    asset_class: str
+    worker_class: str
+    worker_facts: Mapping[str, str]
+    report: Mapping[str, Any]
+    render_s: float | None
+    failure: str
+    finished_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing about it will change."""
+        return self.finished_at is not None
+
+    @property
+    def is_own_class(self) -> bool:
+        """Whether the image was made by this very class of worker: then its bytes are promised."""
+        return bool(self.worker_class) and self.worker_class == self.asset_class
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerClassRecord:
+    """What replays on one class of worker found.
+
+    `broken` counts those of `drifted` whose image was made by the same class: none should be.
+    """
+
+    sha256: str
+    facts: Mapping[str, str]
+    same: int
+    drifted: int
+    broken: int
+    last_outcome: str
+    last_at: datetime

@@ -1,17 +1,30 @@
-"""Reads of jobs and items, scoped: one's own, and those of the brands one reviews or audits."""
+"""Reads of jobs, items and replays, scoped: one's own, and those of one's brands."""
 
 import json
 from collections.abc import Iterable, Mapping
 from statistics import median
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Count, F, Max, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
-from generation.jobs.models import GenerationJob, JobItem
-from generation.jobs.records import HeldRecord, ItemRecord, JobRecord, OrderFacts, Wait
-from generation.jobs.states import OPEN_STATES, ItemState
+from generation.jobs.errors import PromptErased
+from generation.jobs.models import GenerationJob, JobItem, Replay, WornAdapter
+from generation.jobs.records import (
+    HeldRecord,
+    ItemRecord,
+    JobRecord,
+    OrderedAs,
+    OrderFacts,
+    ReplayRecord,
+    Wait,
+    WorkerClassRecord,
+    Worn,
+)
+from generation.jobs.states import OPEN_STATES, ItemState, ReplayOutcome, ReplayState
+from generation.registry import selectors as registry
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.kernel.roles import Role
@@ -51,12 +64,19 @@ def find_job_by_key(actor: Actor, idempotency_key: str) -> UUID | None:
 
 
 def list_jobs(
-    actor: Actor, *, brand_id: UUID | None = None, after: UUID | None = None, limit: int = 20
+    actor: Actor,
+    *,
+    brand_id: UUID | None = None,
+    market: str | None = None,
+    after: UUID | None = None,
+    limit: int = 20,
 ) -> list[JobRecord]:
     """Return orders that the actor may see, newest first, from before `after`."""
     rows = _visible_jobs(actor)
     if brand_id is not None:
         rows = rows.filter(brand_id=brand_id)
+    if market is not None:
+        rows = rows.filter(market=market)
     if after is not None:
         rows = rows.filter(pk__lt=after)
     return _records_of(list(_with_items(rows.order_by("-pk")[:limit])))
@@ -122,6 +142,15 @@ def wait_for(profile_id: UUID, queue: str, *, size: tuple[int, int] | None = Non
     )
 
 
+def worn_by(item_id: UUID) -> tuple[Worn, ...]:
+    """Return what an item's image is made with besides the model; the caller checked the actor."""
+    rows = WornAdapter.objects.filter(item_id=item_id).order_by("number")
+    return tuple(
+        Worn(registry.get_adapter(row.adapter_id), row.strength, row.source_asset_id)
+        for row in rows
+    )
+
+
 def prompt_of(actor: Actor, item_id: UUID) -> str | None:
     """Return an item's compiled prompt; None once it was erased. Raises: NotFound."""
     item = JobItem.objects.filter(pk=item_id).first()
@@ -146,7 +175,19 @@ def get_order_facts(item_id: UUID) -> OrderFacts:
         render_s=item.render_s or 0.0,
         prompt_sealed=bytes(item.prompt),
         variables_sealed=bytes(item.job.variables),
+        market=item.job.market,
     )
+
+
+def ordered_as(job_ids: Iterable[UUID]) -> dict[UUID, OrderedAs]:
+    """Return what each order was for, in one query; the caller has checked the actor."""
+    rows = GenerationJob.objects.filter(pk__in=list(job_ids)).only(
+        "template_id", "template_name", "market", "template_slug"
+    )
+    return {
+        job.id: OrderedAs(job.template_id, job.template_name, job.market, job.template_slug)
+        for job in rows
+    }
 
 
 def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:
@@ -155,6 +196,95 @@ def may_read(actor: Actor, brand_id: UUID, requester_id: UUID) -> bool:
         actor,
         Permission.GENERATION_JOB_READ,
         Context(brand_id=brand_id, owner_id=requester_id),
+    )
+
+
+def get_replay(actor: Actor, replay_id: UUID) -> ReplayRecord:
+    """Return one replay. Raises: NotFound, also for what this actor may not see."""
+    replay = Replay.objects.filter(pk=replay_id).first()
+    if replay is None or not permits.may(
+        actor, Permission.GENERATION_REPLAY_READ, Context(brand_id=replay.brand_id)
+    ):
+        raise NotFound(_("No replay has this id."), replay_id=str(replay_id))
+    return _replay_record(replay)
+
+
+def list_replays(
+    actor: Actor, *, asset_id: UUID, after: UUID | None = None, limit: int = 20
+) -> list[ReplayRecord]:
+    """Return an image's replays, newest first, from before `after`.
+
+    Raises: NotFound for an image that the actor may not see.
+    """
+    assets.get_asset(actor, asset_id)
+    rows = _visible_replays(actor).filter(asset_id=asset_id).order_by("-pk")
+    rows = rows if after is None else rows.filter(pk__lt=after)
+    return [_replay_record(row) for row in rows[:limit]]
+
+
+def list_worker_classes(actor: Actor) -> list[WorkerClassRecord]:
+    """Return what the replays that the actor may see found on each class of worker, by its digest.
+
+    One query counts; one more for each class reads its latest replay.
+    """
+    done = _visible_replays(actor).filter(state=ReplayState.DONE)
+    drifted = Q(outcome=ReplayOutcome.DRIFTED)
+    counted = (
+        done.values("worker_class")
+        .annotate(
+            same=Count("pk", filter=Q(outcome=ReplayOutcome.SAME)),
+            drifted=Count("pk", filter=drifted),
+            broken=Count("pk", filter=drifted & Q(asset_class=F("worker_class"))),
+            last_at=Max("finished_at"),
+        )
+        .order_by("worker_class")
+    )
+    found = []
+    for row in counted:
+        last = done.filter(worker_class=row["worker_class"]).order_by("finished_at", "pk").last()
+        if last is not None:
+            found.append(
+                WorkerClassRecord(
+                    sha256=row["worker_class"],
+                    facts=last.worker_facts,
+                    same=row["same"],
+                    drifted=row["drifted"],
+                    broken=row["broken"],
+                    last_outcome=last.outcome,
+                    last_at=row["last_at"],
+                )
+            )
+    return found
+
+
+def _visible_replays(actor: Actor) -> QuerySet[Replay]:
+    """Return the replays that `get_replay` finds for the actor, as rows."""
+    if permits.may_everywhere(actor, Permission.GENERATION_REPLAY_READ):
+        return Replay.objects.all()
+    return Replay.objects.filter(
+        brand_id__in=permits.brands_where(actor, Permission.GENERATION_REPLAY_READ)
+    )
+
+
+def _replay_record(replay: Replay) -> ReplayRecord:
+    return ReplayRecord(
+        id=replay.id,
+        asset_id=replay.asset_id,
+        asset_sha256=replay.asset_sha256,
+        brand_id=replay.brand_id,
+        asked_by=replay.asked_by,
+        created_at=replay.created_at,
+        state=replay.state,
+        attempts=replay.attempts,
+        outcome=replay.outcome,
+        made_sha256=replay.made_sha256,
+        asset_class=replay.asset_class,
+        worker_class=replay.worker_class,
+        worker_facts=replay.worker_facts,
+        report=replay.report,
+        render_s=replay.render_s,
+        failure=replay.failure,
+        finished_at=replay.finished_at,
     )
 
 
@@ -198,6 +328,21 @@ def _visible_jobs(actor: Actor) -> QuerySet[GenerationJob]:
             requester_id=actor.id,
         )
     )
+
+
+def variables_of(job_id: UUID) -> Mapping[str, Any]:
+    """Open an order's variables for the worker that makes its images.
+
+    Raises: PromptErased if the person's texts were erased.
+    """
+    sealed = bytes(GenerationJob.objects.values_list("variables", flat=True).get(pk=job_id))
+    opened = sealing.reveal(sealed=sealed, purpose=VARIABLES)
+    if opened is None:
+        raise PromptErased(
+            _("The person's texts were erased, so this image can no longer be made.")
+        )
+    variables: Mapping[str, Any] = json.loads(opened)
+    return variables
 
 
 def _records_of(jobs: list[GenerationJob]) -> list[JobRecord]:
@@ -248,6 +393,7 @@ def _record_of(
             for item in items
         ),
         parent_asset_id=job.parent_asset_id,
+        market=job.market,
     )
 
 

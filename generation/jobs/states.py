@@ -1,4 +1,4 @@
-"""The life of a job item; rendering and scoring are progress, not states."""
+"""The lives of a job item and of a replay; rendering and scoring are progress, not states."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +18,22 @@ class ItemState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class ReplayState(models.TextChoices):
+    """Where a replay stands."""
+
+    QUEUED = "queued", _("queued")
+    LEASED = "leased", _("in work")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class ReplayOutcome(models.TextChoices):
+    """What a replay that was done found."""
+
+    SAME = "same", _("the same bytes")
+    DRIFTED = "drifted", _("other bytes")
+
+
 OPEN_STATES = (ItemState.QUEUED, ItemState.LEASED)
 
 ITEM = Lifecycle(
@@ -31,5 +47,15 @@ ITEM = Lifecycle(
         "overturn": {"refused": "in_review"},
         "fail": {"leased": "failed", "queued": "failed"},
         "cancel": {"queued": "cancelled", "leased": "cancelled"},
+    },
+)
+
+REPLAY = Lifecycle(
+    "replay",
+    {
+        "claim": {"queued": "leased", "leased": "leased"},
+        "expire": {"leased": "queued"},
+        "finish": {"leased": "done"},
+        "fail": {"leased": "failed", "queued": "failed"},
     },
 )

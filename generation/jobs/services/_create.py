@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from generation.jobs.models import GenerationJob, JobItem
-from generation.jobs.records import ItemOrder
+from generation.jobs.models import GenerationJob, JobItem, WornAdapter
+from generation.jobs.records import ItemOrder, Worn
+from generation.registry import services as registry
 from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import Actor
 from governance.kernel.digests import canonical_json, sha256_hex
@@ -36,10 +37,12 @@ def create_job(
     idempotency_key: str,
     now: datetime,
     parent_asset_id: UUID | None = None,
+    market: str = "",
 ) -> UUID:
     """Reserve the quota and write the job with its items; call it inside a transaction.
 
-    `parent_asset_id` names an image of the same brand that the caller saw to be one.
+    `parent_asset_id` names an image of the same brand that the caller saw to be one, `market` one
+    of the brand's markets; it is empty for a brand that has none.
     Raises: NotPermitted; QuotaExceeded, and then nothing is written.
     """
     brand_id = version.brand_id
@@ -82,14 +85,19 @@ def create_job(
         template_version_id=version.id,
         template_version_sha256=version.sha256,
         template_name=version.name,
+        template_slug=version.slug,
         profile_id=profile.id,
         scoring_policy_id=scoring_policy_id,
         variables=variables,
         idempotency_key=idempotency_key,
         parent_asset_id=parent_asset_id,
+        market=market,
         created_at=now,
     )
     JobItem.objects.bulk_create(rows)
+    worn = _worn_rows(rows, items, now)
+    registry.require_adapters_in_use([row.adapter_id for row in worn])
+    WornAdapter.objects.bulk_create(worn)
     ledger.append(
         actor=actor,
         event=Event.GENERATION_JOB_CREATED,
@@ -101,12 +109,31 @@ def create_job(
             "profile": str(profile.id),
             "items": [str(row.id) for row in rows],
             **({} if parent_asset_id is None else {"parent_asset": str(parent_asset_id)}),
+            **({"market": market} if market else {}),
+            **({"adapters": sorted({str(row.adapter_id) for row in worn})} if worn else {}),
         },
         sealed={"variables": variables},
     )
     for row in rows:
         outbox.wake(RENDER, queue=row.queue, item_id=str(row.id))
     return job_id
+
+
+def _worn_rows(
+    rows: Sequence[JobItem], items: Sequence[ItemOrder], now: datetime
+) -> list[WornAdapter]:
+    return [
+        WornAdapter(
+            item_id=row.id,
+            number=number,
+            adapter_id=worn.adapter.id,
+            strength=worn.strength,
+            source_asset_id=worn.source_asset_id,
+            created_at=now,
+        )
+        for row, item in zip(rows, items, strict=True)
+        for number, worn in enumerate(item.worn, start=1)
+    ]
 
 
 def _fingerprint(item: ItemOrder, profile: ProfileRecord, template_sha256: str) -> str:
@@ -122,6 +149,16 @@ def _fingerprint(item: ItemOrder, profile: ProfileRecord, template_sha256: str) 
                 "guidance": str(item.guidance),
                 "snapshot_sha256": profile.snapshot_sha256,
                 "template_version_sha256": template_sha256,
+                **({"adapters": [_worn_facts(worn) for worn in item.worn]} if item.worn else {}),
             }
         )
     )
+
+
+def _worn_facts(worn: Worn) -> dict[str, str]:
+    source = worn.source_asset_id
+    return {
+        "snapshot_sha256": worn.adapter.snapshot_sha256,
+        "strength": str(worn.strength),
+        **({} if source is None else {"source": str(source)}),
+    }

@@ -17,6 +17,7 @@ from generation.jobs.models import JobItem
 from generation.jobs.records import Claim, Rendered
 from generation.jobs.risk import risk_of
 from generation.jobs.states import ITEM, ItemState
+from generation.registry import services as registry
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import InvalidInput, NotFound
@@ -74,6 +75,10 @@ def finish(
             scores=rendered.scores,
             now=now,
         )
+        if rendered.features is not None:
+            assets.record_features(
+                asset_id=asset_id, brand_id=claim.brand_id, features=rendered.features, now=now
+            )
         subject = SubjectRef("asset", asset_id, claim.brand_id, rendered.sha256)
         changes: dict[str, Any] = {
             "lease_until": None,
@@ -270,9 +275,12 @@ def open_case_of(
 ) -> None:
     """Open the review of an item's image, in the caller's transaction.
 
-    Raises: VersionRetired if its template version is out of use by now; what `open_case` raises.
+    Raises: VersionRetired or AdapterRetired if what it was made with is out of use by now; what
+    `open_case` raises.
     """
     prompts.require_in_use(item.job.template_version_id)
+    worn = list(item.worn.order_by("number").values_list("number", "adapter_id"))
+    registry.require_adapters_in_use([adapter_id for _number, adapter_id in worn])
     review.open_case(
         actor=actor,
         subject_id=asset_id,
@@ -281,15 +289,18 @@ def open_case_of(
             prompts.PIN: str(item.job.template_version_id),
             "scoring_policy_id": str(item.job.scoring_policy_id),
             "profile_id": str(profile_id),
+            **{registry.ADAPTER_PIN.format(number=number): str(each) for number, each in worn},
             **(more_pins or {}),
         },
         requested_by=item.requester_id,
+        market=item.job.market,
         risk=risk_of(asset_selectors.get_asset(SYSTEM, asset_id).scores),
         now=now,
     )
 
 
 def _score_facts(score: ScoreRecord) -> dict[str, str]:
-    """Write a verdict, and its value unless the scorer gave none: the ledger has no null."""
+    """Write a verdict with what gave it; the value is left out where there is none, for no null."""
     value = {} if score.value is None else {"value": bodies.number_text(score.value)}
-    return {"verdict": score.verdict, **value}
+    weights = {"weights": score.weights_sha256} if score.weights_sha256 else {}
+    return {"verdict": score.verdict, "version": score.version, **value, **weights}

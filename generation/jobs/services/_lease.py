@@ -9,6 +9,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from generation.jobs import selectors
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim
 from generation.jobs.states import ItemState
@@ -37,7 +38,7 @@ def claim(*, item_id: UUID, worker: str) -> Claim | None:
             state=ItemState.LEASED,
             epoch=F("epoch") + 1,
             attempts=F("attempts") + 1,
-            lease_until=_lease_end(),
+            lease_until=lease_end(),
             leased_by=worker,
             steps_done=0,
         )
@@ -60,6 +61,9 @@ def claim(*, item_id: UUID, worker: str) -> Claim | None:
         guidance=item.guidance,
         fingerprint=item.fingerprint,
         profile=registry.get_profile(item.job.profile_id),
+        market=item.job.market,
+        template_slug=item.job.template_slug,
+        worn=selectors.worn_by(item.id),
     )
 
 
@@ -68,7 +72,7 @@ def heartbeat(*, item_id: UUID, epoch: int) -> bool:
     return bool(
         _held(item_id, epoch)
         .filter(cancel_requested_at__isnull=True)
-        .update(lease_until=_lease_end())
+        .update(lease_until=lease_end())
     )
 
 
@@ -81,7 +85,8 @@ def _held(item_id: UUID, epoch: int) -> QuerySet[JobItem]:
     return JobItem.objects.filter(pk=item_id, epoch=epoch, state=ItemState.LEASED)
 
 
-def _lease_end() -> CombinedExpression:
+def lease_end() -> CombinedExpression:
+    """Return when a lease that begins now runs out, by the database's clock."""
     return Now() + timedelta(seconds=settings.LEASE_S)
 
 

@@ -9,11 +9,12 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from generation.registry import selectors
+from generation.registry import conventions, selectors
+from generation.registry.errors import LicencePermitsMore
 from generation.registry.models import ModelProfile
 from generation.registry.selectors import ProfileRecord
+from generation.registry.services._checks import check_folder, check_sha256
 from governance.kernel.actors import Actor
-from governance.kernel.digests import is_sha256
 from governance.kernel.errors import InvalidInput
 from governance.kernel.lifecycle import IllegalTransition
 from governance.kernel.subjects import SubjectRef
@@ -31,6 +32,8 @@ _PARAMETERS: Mapping[str, type[int] | tuple[type[int], type[float]]] = {
     "guidance": (int, float),
     "max_sequence_length": int,
 }
+# What a proposal under a convention adds to them, for whoever approves it and for the ledger.
+_SAID = ("convention", "licence_permits_more")
 
 
 def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
@@ -49,24 +52,27 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
     is_calibrated: bool,
     licence_id: UUID,
     now: datetime,
+    convention: str = "",
+    licence_permits_more: bool = False,
 ) -> ProfileRecord:
     """Propose a new version of a profile; it runs only after somebody else approved it.
 
-    The licence must be on record; that somebody agreed to it is asked at each order.
+    The licence must be on record; that somebody agreed to it is asked at each order. `convention`
+    names what the model is, if it is one that many use: then a licence on record that permits more
+    than the model's own must be said to (`licence_permits_more`), which stays with the profile.
     Raises: InvalidInput for a folder that leaves the models folder, a digest that is none, or
-    parameters that no order could be made with; NotFound for an unknown licence.
+    parameters that no order could be made with; NotFound for an unknown licence; UnknownConvention,
+    ConventionMismatch, LicencePermitsMore.
     """
     require(actor, Permission.REGISTRY_PROFILE_PROPOSE, Context())
-    if not is_sha256(snapshot_sha256):
-        raise InvalidInput(
-            _("The snapshot digest must be a SHA-256 in lower-case hex."),
-            pointer="/snapshot_sha256",
-            rule="sha256",
-        )
-    _check_folder(folder, "/folder")
-    _check_folder(str(scorers.get("folder", "")), "/scorers/folder")
+    check_sha256(snapshot_sha256)
+    check_folder(folder, "/folder")
+    check_folder(str(scorers.get("folder", "")), "/scorers/folder")
     _check_parameters(parameters)
     licence = licences.get_licence(actor, licence_id)
+    said = conventions.hold(
+        convention, pipeline=pipeline, licence=licence, permits_more=licence_permits_more
+    )
     with transaction.atomic():
         # Two proposals of one name at a time would take the same number.
         wait_for_others(f"model_profile {slug}")
@@ -81,7 +87,7 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
             snapshot_sha256=snapshot_sha256,
             dtype=dtype,
             device=device,
-            parameters=dict(parameters),
+            parameters={**parameters, **said},
             scorers=dict(scorers),
             is_calibrated=is_calibrated,
             licence=licence.identifier,
@@ -99,15 +105,20 @@ def propose_profile(  # noqa: PLR0913  a profile is one pin with many parts
                 "number": profile.number,
                 "pipeline": pipeline,
                 "licence_id": str(licence.id),
+                **said,
             },
         )
     return selectors.record_of(profile)
 
 
-def approve_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> ProfileRecord:
+def approve_profile(
+    *, actor: Actor, profile_id: UUID, now: datetime, licence_permits_more: bool = False
+) -> ProfileRecord:
     """Approve a proposed profile.
 
-    Raises: NotFound, NotPermitted for its proposer, IllegalTransition if it was approved before.
+    Where its proposer said that the licence permits more than the model's own, so must the second
+    person. Raises: NotFound, NotPermitted for its proposer, IllegalTransition if it was approved
+    before, LicencePermitsMore.
     """
     with transaction.atomic():
         profile = _get(profile_id)
@@ -116,6 +127,17 @@ def approve_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> Profile
             Permission.REGISTRY_PROFILE_APPROVE,
             Context(contributors=frozenset({profile.proposed_by})),
         )
+        more = profile.parameters.get("licence_permits_more", [])
+        if more and not licence_permits_more:
+            raise LicencePermitsMore(
+                _(
+                    "The proposer said that the licence on record (%(name)s) permits more than the "
+                    "model's own: %(more)s. Approve it only if you say so too."
+                )
+                % {"name": profile.licence, "more": conventions.in_words(more)},
+                pointer="/licence_id",
+                more=more,
+            )
         updated = ModelProfile.objects.filter(pk=profile.pk, approved_by__isnull=True).update(
             approved_by=actor.id, approved_at=now
         )
@@ -126,7 +148,11 @@ def approve_profile(*, actor: Actor, profile_id: UUID, now: datetime) -> Profile
             event=Event.REGISTRY_PROFILE_APPROVED,
             subject=_subject(profile),
             now=now,
-            facts={"slug": profile.slug, "number": profile.number},
+            facts={
+                "slug": profile.slug,
+                "number": profile.number,
+                **{name: profile.parameters[name] for name in _SAID if name in profile.parameters},
+            },
         )
     return selectors.get_profile(profile_id)
 
@@ -158,13 +184,6 @@ def _get(profile_id: UUID) -> ModelProfile:
 
 def _subject(profile: ModelProfile) -> SubjectRef:
     return SubjectRef("model_profile", profile.id, sha256=profile.snapshot_sha256)
-
-
-def _check_folder(folder: str, pointer: str) -> None:
-    if not all(part and part not in {".", ".."} for part in folder.split("/")) or "\\" in folder:
-        raise InvalidInput(
-            _("The folder must lie below the models folder."), pointer=pointer, rule="relative"
-        )
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:
