@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -183,6 +183,13 @@ def is_covered(entry_id: UUID) -> CheckpointRecord | None:
         return None
     covering = Checkpoint.objects.filter(size__gt=leaf.seq).order_by("size").first()
     return None if covering is None else checkpoint_record(covering)
+
+
+def covered_among(entry_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Return those of the entries that are under a signed checkpoint."""
+    size = Checkpoint.objects.aggregate(size=Max("size"))["size"] or 0
+    leaves = Leaf.objects.filter(entry_id__in=list(entry_ids), seq__lt=size)
+    return frozenset(leaves.values_list("entry_id", flat=True))
 
 
 def find_checkpoint(size: int | None = None) -> CheckpointRecord | None:

@@ -106,12 +106,13 @@ class OrderFacts:
 class ScoreFacts:
     """One scorer's verdict, with the limit and the policy that it was held against.
 
-    `scorer_sha256` is the digest of its weights; None for a formula.
+    `scorer_sha256` is the digest of its weights; None for a formula. `value` is None where none was
+    given: a second opinion that was not asked for, or a scorer that could not judge.
     """
 
     scorer: str
     scorer_sha256: str | None
-    value: str
+    value: str | None
     threshold: str | None
     policy_version: str
     verdict: str

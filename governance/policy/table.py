@@ -41,6 +41,7 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.ACCOUNTS_USER_READ: ((is_owner,), (is_platform_admin,)),
         P.BRANDS_BRAND_CREATE: ((is_person, is_platform_admin),),
         P.BRANDS_BRAND_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.BRANDS_MARKET_SET: ((is_person, is_platform_admin),),
         P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
         # A draft is for people's eyes: a key reads what was released.
         P.GENERATION_ASSET_READ: ((is_person, is_member), (is_system,)),
@@ -48,6 +49,13 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.GENERATION_JOB_CANCEL: ((is_owner, is_member), (is_person, is_brand_manager)),
         P.GENERATION_JOB_CREATE: ((is_marketer,),),
         P.GENERATION_JOB_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
+        # Whoever judges or audits may have an image made again; whoever sees it, read the outcome.
+        P.GENERATION_REPLAY_CREATE: (
+            (is_person, is_auditor),
+            (is_person, is_reviewer),
+            (is_person, is_platform_admin, is_member),
+        ),
+        P.GENERATION_REPLAY_READ: ((is_person, is_member), (is_system,)),
         P.LEDGER_ENTRY_READ: ((is_auditor,), (is_platform_admin,), (is_system,)),
         P.LEDGER_HOLD_LIFT: ((is_person, is_data_steward, is_not_contributor),),
         P.LEDGER_HOLD_PLACE: ((is_person, is_data_steward),),
@@ -124,9 +132,14 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
             (is_auditor,),
             (is_system,),
         ),
+        P.REGISTRY_ADAPTER_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.REGISTRY_ADAPTER_PROPOSE: ((is_person, is_platform_admin),),
+        P.REGISTRY_ADAPTER_READ: ((is_member,), (is_platform_admin,), (is_system,)),
         P.REGISTRY_PROFILE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.REGISTRY_PROFILE_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_PROFILE_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.REGISTRY_SCORER_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.REGISTRY_SCORER_PROPOSE: ((is_person, is_platform_admin),),
         # The short way in an emergency: two of these, then a third who had no part in any of it.
         P.REVIEW_BREAK_GLASS_CONFIRM: (
             (is_person, is_compliance_reviewer, is_not_contributor),
@@ -164,6 +177,8 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
             (is_person, is_compliance_reviewer),
         ),
         P.REVIEW_CONDITION_CONFIRM: ((is_person, is_reviewer, is_not_contributor),),
+        # A backtest is computed, not written: whoever has it made has no part in the policy.
+        P.REVIEW_EXHIBIT_FILE: ((is_person, is_reviewer),),
         P.REVIEW_GROUP_CHANGE: ((is_person, is_brand_manager, is_not_contributor),),
         P.REVIEW_POLICY_PROPOSE: ((is_person, is_brand_manager),),
         # Saying something about an image is no part in it: whoever annotates may decide.

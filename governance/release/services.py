@@ -31,6 +31,8 @@ from governance.tables.records import wait_for_others
 
 MAX_REASON_LENGTH = 4000
 ASSET = "asset"
+# At every round, so a few times a second at most: slower than any publisher finds a hint idle.
+HINTED_AGAIN_A_ROUND = 5
 
 
 class NotProven(DomainError):
@@ -121,18 +123,26 @@ def record_release(
 
 
 def hint_due(*, now: datetime, again_after: timedelta, limit: int) -> list[UUID]:
-    """Return the cases that wait for their release and were not hinted lately, and note the hint.
+    """Return the cases whose release may be made now and was not hinted lately; note the hint.
 
-    Cases that were voided meanwhile leave the queue here.
+    Before its approval is under a checkpoint a release cannot be made, so nobody is hinted. Hints
+    that led to nothing go out again a few at a time: a publisher that is behind must not be buried
+    under hints for what it has not come to. Cases that were voided meanwhile leave the queue here.
     """
-    waiting = Due.objects.filter(Q(hinted_at__isnull=True) | Q(hinted_at__lt=now - again_after))
-    due = list(waiting.order_by("hinted_at").values_list("approval_id", "case_id")[:limit])
+    never, long_ago = Q(hinted_at__isnull=True), Q(hinted_at__lt=now - again_after)
+    rows = Due.objects.values_list("approval_id", "case_id")
+    due = [
+        *rows.filter(never).order_by("approval_id")[:limit],
+        *rows.filter(long_ago).order_by("hinted_at")[: min(limit, HINTED_AGAIN_A_ROUND)],
+    ]
     states = review.states_of([case_id for _approval_id, case_id in due])
     gone = [a for a, case_id in due if states.get(case_id) != CaseState.APPROVED]
     Due.objects.filter(approval_id__in=gone).delete()
-    there = [(a, case_id) for a, case_id in due if states.get(case_id) == CaseState.APPROVED]
-    Due.objects.filter(approval_id__in=[a for a, _case_id in there]).update(hinted_at=now)
-    return [case_id for _approval_id, case_id in there]
+    entries = review.approval_entries(a for a, _case_id in due if a not in gone)
+    covered = ledger_reads.covered_among(entries.values())
+    ready = {a: case_id for a, case_id in due if entries.get(a) in covered}
+    Due.objects.filter(approval_id__in=ready).update(hinted_at=now)
+    return list(ready.values())
 
 
 def void_pinning(*, actor: Actor, name: str, value: str, reason: str, now: datetime) -> int:

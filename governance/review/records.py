@@ -108,6 +108,34 @@ class PolicyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ExhibitRecord:
+    """One document filed with a subject: `sha256` is of the content that it is about."""
+
+    id: UUID
+    subject_id: UUID
+    sha256: str
+    brand_id: UUID
+    kind: str
+    document: Mapping[str, Any]
+    document_sha256: str
+    filed_by: UUID
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What people said about a subject: its case's state and the first decision, without a name.
+
+    `is_emergency` tells that its approval came the short way, so that no quorum judged it.
+    """
+
+    state: str
+    first_verdict: str | None
+    decided_at: datetime | None
+    is_emergency: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRecord:
     """Some of a brand's people under one name, as they are now."""
 

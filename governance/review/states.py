@@ -1,4 +1,4 @@
-"""The states, verdicts and moves of review cases and of the short way in an emergency."""
+"""The states, verdicts and moves of review cases and emergencies; what an approval needs."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +43,15 @@ class BreakGlassState(TextChoices):
     UPHELD = "upheld", _("upheld")
     FAULTED = "faulted", _("faulted")
 
+
+class ExhibitKind(TextChoices):
+    """What can be filed with a subject."""
+
+    BACKTEST = "backtest", _("backtest")
+
+
+# What a subject of a kind is never approved without.
+NEEDED: dict[str, str] = {"scoring_policy": ExhibitKind.BACKTEST.value}
 
 REVIEW_CASE = Lifecycle(
     "review case",

@@ -4,7 +4,7 @@ On SQLite a REPLACE removes rows through any unique index without asking the del
 each unique key has its own refusal on insert.
 """
 
-from governance.review.guards import approved_by_review
+from governance.review.guards import approved_by_review, filed_before_approval
 from governance.tables import guards
 from governance.tables.guards import Guard
 
@@ -45,8 +45,9 @@ GUARDS = (
     guards.once("brands_brand_once", "brands_brand", ("slug",), "a slug is taken once"),
     *_proposed_version("brands_ruleset", "rule_set", "rules", "sha256"),
     *_proposed_version(
-        "brands_scoringpolicy", "scoring_policy", "advisory", "thresholds", "sha256"
+        "brands_scoringpolicy", "scoring_policy", "advisory", "thresholds", "sections", "sha256"
     ),
+    filed_before_approval("brands_scoringpolicy", "backtest"),
 )
 
 # People propose and decide over web; an approval there puts a version in force.

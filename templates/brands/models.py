@@ -12,6 +12,8 @@ class Brand(Record):
     name = models.CharField(max_length=120)
     data_class = models.CharField(max_length=40)
     palette = models.JSONField()
+    # [{"code": ISO 3166-1, "languages": [BCP 47]}]; the first is what an order is for by default.
+    markets = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
 
     def __str__(self) -> str:
         return self.slug
@@ -39,12 +41,16 @@ class RuleSet(Record, Proposed):
 
 
 class ScoringPolicy(Record, Proposed):
-    """One numbered set of thresholds that a brand's images are judged by."""
+    """One numbered set of thresholds that a brand's images are judged by.
+
+    `sections` is what it says besides: for templates, markets, concepts, second opinions.
+    """
 
     brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField()
     advisory = models.BooleanField()
     thresholds = models.JSONField()
+    sections = models.JSONField(null=True)
     sha256 = models.CharField(max_length=64)
 
     class Meta:

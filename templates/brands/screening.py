@@ -1,76 +1,59 @@
 """Screens texts against a brand's rules; pure, and blind to the usual ways of hiding a word.
 
-Text and terms are folded alike, so what reads alike counts as the same word: compatibility forms,
-case, accents, invisible characters, look-alike letters of other scripts, digits and signs standing
-for letters ("h4zard") and letters set apart ("h a z a r d"). A term matches whole words; one that
-ends in `*` matches every word that begins so; one of several words matches them in a row.
+Text and terms are folded alike (see folding), so what reads alike counts as the same word. A term
+matches whole words, one of several words matches them in a row. A `*` at an end lets the word go
+on there: `hazard*` begins a word, `*waffe` ends one, `*waffe*` stands anywhere in a compound. In
+scripts without spaces between words (Chinese, Japanese, Thai …) a term matches wherever its
+letters stand in a row. A rule may be limited to markets and languages.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from templates.brands import shapes
+from templates.brands import folding, markets, shapes
+from templates.brands.markets import Market
 
 RULES_SCHEMA = Path(__file__).with_name("rules.schema.json")
-
-# Letters of Cyrillic, Greek and extended Latin that read as a basic Latin one; a choice from the
-# confusables of Unicode Technical Standard 39. Applied after case folding.
-_LOOK_ALIKES = str.maketrans(
-    {
-        "а": "a", "в": "b", "с": "c", "ԁ": "d", "е": "e", "һ": "h", "н": "h", "і": "i", "ј": "j",
-        "к": "k", "ӏ": "l", "м": "m", "п": "n", "о": "o", "р": "p", "ԛ": "q", "г": "r", "ѕ": "s",
-        "т": "t", "у": "y", "х": "x", "ѵ": "v", "ԝ": "w",
-        "α": "a", "β": "b", "ε": "e", "η": "n", "ι": "i", "κ": "k", "ν": "v", "ο": "o", "ρ": "p",
-        "τ": "t", "υ": "u", "χ": "x", "ϲ": "c", "γ": "y", "ω": "w",
-        "ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "ɑ": "a", "ɡ": "g", "ɩ": "i",
-        "æ": "ae", "œ": "oe",
-    }
-)  # fmt: skip
-_LOOK_ALIKE_CAPITALS = str.maketrans(
-    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹАВЕКМНОРСТУХЅІЈ", "abezhikmnoptyxcabekmhopctyxsij"
-)
-# What a digit or sign stands for inside a word; "1" and "!" are read once as i and once as l.
-_STAND_INS = {
-    "0": "o",
-    "3": "e",
-    "4": "a",
-    "5": "s",
-    "7": "t",
-    "8": "b",
-    "9": "g",
-    "@": "a",
-    "$": "s",
-}
-_STAND_IN_READINGS = (
-    str.maketrans({**_STAND_INS, "1": "i", "!": "i"}),
-    str.maketrans({**_STAND_INS, "1": "l", "!": "l"}),
-)
-_SIGNS = frozenset("@$!")
-_UNSEEN_CATEGORIES = frozenset({"Mn", "Me", "Cf", "Cc", "Cn", "Co"})
-_MIN_LETTERS_APART = 3
+# What one set of rules may hold in all, and what one text may: screening stays quick while typing.
+MAX_TERMS = 20_000
+MAX_TEXT = 4000
+MAX_FOUND = 20
+_MIN_LETTERS = 2
+# Letters apart are searched for words of this length: "S M L" holds no "ml".
+_MIN_LETTERS_SPELLED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing a brand does not say: a category, its terms, and the reason in plain words."""
+    """One thing a brand does not say: a category, its terms, and the reason in plain words.
+
+    It holds in every market and language unless it names some.
+    """
 
     category: str
     terms: tuple[str, ...]
     reason: str
+    markets: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The first rule that a text breaks: which term of which rule, and in which field."""
+    """A rule that a text breaks: which term of which rule, in which field, and where there.
+
+    `found` is the part of the text as it was typed, from `start` to before `end` in code points.
+    """
 
     category: str
     term: str
     reason: str
     field: str
+    found: str = ""
+    start: int = 0
+    end: int = 0
 
 
 def rules_of(document: object) -> tuple[Rule, ...]:
@@ -78,7 +61,13 @@ def rules_of(document: object) -> tuple[Rule, ...]:
     shapes.require(rule_problems(document))
     rules: Any = document
     return tuple(
-        Rule(category=rule["category"], terms=tuple(rule["terms"]), reason=rule["reason"])
+        Rule(
+            category=rule["category"],
+            terms=tuple(rule["terms"]),
+            reason=rule["reason"],
+            markets=tuple(rule.get("markets", ())),
+            languages=tuple(rule.get("languages", ())),
+        )
         for rule in rules
     )
 
@@ -88,28 +77,42 @@ def rule_problems(document: object, *, under: str = "") -> list[shapes.Problem]:
     found = shapes.problems(shapes.load(RULES_SCHEMA), document, under=under)
     if found or not isinstance(document, list):
         return found
-    return [
-        shapes.Problem(
-            under + shapes.pointer_to(at, "terms", place),
-            "word",
-            f"{shapes.shown(term)} holds no word that a text could contain.",
-        )
-        for at, rule in enumerate(document)
-        for place, term in enumerate(rule["terms"])
-        if not any(_words(term.removesuffix("*")))
-    ]
+    for at, rule in enumerate(document):
+        place = under + shapes.pointer_to(at)
+        found += markets.code_problems(rule.get("markets", ()), under=f"{place}/markets")
+        found += markets.language_problems(rule.get("languages", ()), under=f"{place}/languages")
+        found += [
+            shapes.Problem(f"{place}/terms/{n}", *problem)
+            for n, term in enumerate(rule["terms"])
+            if (problem := _term_problem(term)) is not None
+        ]
+    if sum(len(rule["terms"]) for rule in document) > MAX_TERMS:
+        detail = f"A set of rules may have at most {MAX_TERMS} terms in all."
+        found.append(shapes.Problem(under, "maxTerms", detail))
+    return found
 
 
 def document_of(rules: Sequence[Rule]) -> list[dict[str, Any]]:
-    """Write rules as data, the inverse of `rules_of`."""
+    """Write rules as data, the inverse of `rules_of`; what limits nothing is left out."""
     return [
-        {"category": rule.category, "terms": list(rule.terms), "reason": rule.reason}
+        {
+            "category": rule.category,
+            "terms": list(rule.terms),
+            "reason": rule.reason,
+            **({"markets": list(rule.markets)} if rule.markets else {}),
+            **({"languages": list(rule.languages)} if rule.languages else {}),
+        }
         for rule in rules
     ]
 
 
-def screen(rules: Sequence[Rule], texts: Mapping[str, str]) -> Violation | None:
+def screen(
+    rules: Sequence[Rule], texts: Mapping[str, str], market: Market | None = None
+) -> Violation | None:
     r"""Find the first violation, by the order of the texts, then of the rules and their terms.
+
+    `market` is where the image is to be shown; without one every rule holds.
+    Raises: InvalidInput for a text of more than MAX_TEXT characters.
 
     >>> rules = (Rule("hazard", ("hazard",), "No hazard signs."),)
     >>> screen(rules, {"detail": "a HAZ\u200bARD badge"}).term
@@ -117,117 +120,84 @@ def screen(rules: Sequence[Rule], texts: Mapping[str, str]) -> Violation | None:
     >>> screen(rules, {"detail": "a haphazard stack"}) is None
     True
     """
+    return next(iter(screen_all(rules, texts, market, most=1)), None)
+
+
+def screen_all(
+    rules: Sequence[Rule],
+    texts: Mapping[str, str],
+    market: Market | None = None,
+    *,
+    most: int = MAX_FOUND,
+) -> tuple[Violation, ...]:
+    """Find up to `most` violations, each place of each rule once. Raises: as `screen`."""
+    holding = [rule for rule in rules if markets.holds_in(market, rule.markets, rule.languages)]
+    found: list[Violation] = []
     for field, text in texts.items():
-        readings = [(words, frozenset(words)) for words in _readings(text)]
-        for rule in rules:
-            for term in rule.terms:
-                if any(_contains(words, known, term) for words, known in readings):
-                    return Violation(rule.category, term, rule.reason, field)
-    return None
+        shapes.require(_length_problems(field, text))
+        for violation in _violations(holding, field, text):
+            found.append(violation)
+            if len(found) >= most:
+                return tuple(found)
+    return tuple(found)
 
 
-def _contains(words: tuple[str, ...], known: frozenset[str], term: str) -> bool:
-    """Tell whether the words hold the term; `known` are the same words, for a quick no."""
-    wanted, is_prefix = _term(term)
-    if not wanted or not known.issuperset(wanted[:-1] if is_prefix else wanted):
-        return False
-    *head, last = wanted
-    for start in range(len(words) - len(wanted) + 1):
-        end = words[start + len(wanted) - 1]
-        if words[start : start + len(head)] == tuple(head) and (
-            end.startswith(last) if is_prefix else end == last
-        ):
-            return True
-    return False
+def _violations(rules: Sequence[Rule], field: str, text: str) -> Iterator[Violation]:
+    ways = folding.readings(text)
+    for rule in rules:
+        seen: set[folding.Place] = set()
+        for term in rule.terms:
+            for way in ways:
+                for place in _places(way, term, text):
+                    if place in seen:
+                        continue
+                    seen.add(place)
+                    yield Violation(
+                        rule.category,
+                        term,
+                        rule.reason,
+                        field,
+                        text[place.start : place.end],
+                        place.start,
+                        place.end,
+                    )
+
+
+def _places(way: folding.Reading, term: str, text: str) -> Iterator[folding.Place]:
+    wanted, is_inside = _wanted(term)
+    if not way.is_spelled:
+        find = folding.places_inside if is_inside else folding.places_of
+        yield from find(way, wanted, text)
+    elif len(letters := wanted.replace(" ", "")) >= _MIN_LETTERS_SPELLED:
+        yield from folding.places_inside(way, letters, text)
 
 
 @lru_cache(maxsize=65_536)
-def _term(term: str) -> tuple[tuple[str, ...], bool]:
-    """Read a term: its words, and whether the last one stands for all that begin so."""
-    return tuple(_words(term.removesuffix("*"))), term.endswith("*")
+def _wanted(term: str) -> tuple[str, bool]:
+    """Return what to look for in a reading, and whether borders of words do not matter there."""
+    body = term.strip("*")
+    words = folding.words_of(body)
+    if folding.is_unspaced(body):
+        return "".join(words), True
+    before, after = ("" if end == "*" else " " for end in (term[:1], term[-1:]))
+    return f"{before}{' '.join(words)}{after}", False
 
 
-def _readings(text: str) -> Iterator[tuple[str, ...]]:
-    """Yield the ways to read a text: as it stands, with stand-ins as letters, with letters joined.
-
-    Capitals of Greek and Cyrillic look like other Latin letters than their small forms do (Η, η),
-    so both are tried.
-    """
-    seen: set[tuple[str, ...]] = set()
-    for folded in (_fold(text), _fold(text.translate(_LOOK_ALIKE_CAPITALS))):
-        joined = tuple(_join_letters(tuple(_split(folded))))
-        ways = [tuple(_split(folded)), joined]
-        for reading in _STAND_IN_READINGS:
-            ways.append(tuple(_split(_read_stand_ins(folded, reading))))
-            ways.append(tuple(_read_piece(word, reading) for word in joined))
-        for way in ways:
-            if way not in seen:
-                seen.add(way)
-                yield way
+def _term_problem(term: str) -> tuple[str, str] | None:
+    body = term.strip("*")
+    letters = "".join(folding.words_of(body))
+    if not letters:
+        return "word", f"{shapes.shown(term)} holds no word that a text could contain."
+    if "*" in body:
+        return "pattern", f"{shapes.shown(term)} has a * inside: it may stand at the ends only."
+    if len(letters) < _MIN_LETTERS and not folding.is_unspaced(body):
+        return "minLength", f"{shapes.shown(term)} needs at least {_MIN_LETTERS} letters."
+    return None
 
 
-def _words(text: str) -> Iterator[str]:
-    return _split(_fold(text))
-
-
-def _fold(text: str) -> str:
-    """Fold to what a reader sees: NFKC, case, no accents, nothing invisible, Latin look-alikes."""
-    compatible = unicodedata.normalize("NFKC", text).casefold()
-    decomposed = unicodedata.normalize("NFKD", compatible.translate(_LOOK_ALIKES))
-    seen = "".join(
-        c for c in decomposed if c in "\t\n\r" or unicodedata.category(c) not in _UNSEEN_CATEGORIES
-    )
-    return seen.casefold().translate(_LOOK_ALIKES)
-
-
-def _split(folded: str) -> Iterator[str]:
-    word = ""
-    for c in folded:
-        if c.isalnum():
-            word += c
-        elif word:
-            yield word
-            word = ""
-    if word:
-        yield word
-
-
-def _read_stand_ins(folded: str, reading: dict[int, str]) -> str:
-    """Read digits and signs as letters, but only in pieces that hold a letter: "2 x 450" stays."""
-    pieces: list[str] = []
-    piece = ""
-    for c in folded:
-        if c.isalnum() or c in _SIGNS:
-            piece += c
-            continue
-        pieces += [_read_piece(piece, reading), c]
-        piece = ""
-    return "".join([*pieces, _read_piece(piece, reading)])
-
-
-def _read_piece(piece: str, reading: dict[int, str]) -> str:
-    if not any(c.isalpha() for c in piece):
-        return piece
-    # A sign at the end is punctuation ("sale!"), not a letter.
-    body = piece.rstrip("!")
-    return body.translate(reading) + piece[len(body) :]
-
-
-def _join_letters(words: Sequence[str]) -> Iterator[str]:
-    """Join runs of single letters: three or more of them do not stand apart by chance."""
-    run: list[str] = []
-    for word in words:
-        if len(word) == 1:
-            run.append(word)
-            continue
-        yield from _ended(run)
-        run = []
-        yield word
-    yield from _ended(run)
-
-
-def _ended(run: list[str]) -> Iterator[str]:
-    if len(run) >= _MIN_LETTERS_APART:
-        yield "".join(run)
-    else:
-        yield from run
+def _length_problems(field: str, text: str) -> list[shapes.Problem]:
+    if len(text) <= MAX_TEXT:
+        return []
+    pointer = shapes.pointer_to("variables", field) if field else "/variables"
+    detail = f"A text of {len(text)} characters is not screened; the limit is {MAX_TEXT}."
+    return [shapes.Problem(pointer, "maxLength", detail)]

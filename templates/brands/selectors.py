@@ -11,7 +11,7 @@ from governance.kernel.errors import NotFound
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
-from templates.brands import screening
+from templates.brands import markets, screening
 from templates.brands.errors import NoRules, NoScoringPolicy
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
 from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyRecord
@@ -117,6 +117,7 @@ def brand_record(brand: Brand) -> BrandRecord:
         data_class=brand.data_class,
         palette=tuple(brand.palette),
         created_at=brand.created_at,
+        markets=markets.markets_of(brand.markets),
     )
 
 
@@ -147,6 +148,7 @@ def scoring_policy_record(policy: ScoringPolicy) -> ScoringPolicyRecord:
         proposed_by=policy.proposed_by,
         approved_by=policy.approved_by,
         approved_at=policy.approved_at,
+        **(policy.sections or {}),
     )
 
 

@@ -24,8 +24,10 @@ from governance.policy.permissions import Permission
 from governance.policy.permits import may, require
 from governance.policy.predicates import Context
 from governance.review import services as review
-from templates.brands import scoring, screening, selectors
+from templates.brands import markets as brand_markets
+from templates.brands import scoring, screening, selectors, shapes
 from templates.brands.errors import AlreadyApproved, BrandExists
+from templates.brands.markets import Market
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
 from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyRecord
 from templates.brands.screening import Rule
@@ -42,14 +44,21 @@ DEFAULT_DATA_CLASS = "internal"
 
 
 def create_brand(
-    *, actor: Actor, slug: str, name: str, palette: Sequence[str], now: datetime
+    *,
+    actor: Actor,
+    slug: str,
+    name: str,
+    palette: Sequence[str],
+    now: datetime,
+    markets: Sequence[Market] = (),
 ) -> BrandRecord:
     """Create a brand with its first review policies; it can be ordered for once it has its own.
 
-    Raises: InvalidInput for a bad slug, name or color; BrandExists.
+    Raises: InvalidInput for a bad slug, name, color or market; BrandExists.
     """
     require(actor, Permission.BRANDS_BRAND_CREATE, Context())
     _check_brand(slug=slug, name=name, palette=palette)
+    shapes.require(brand_markets.market_problems(markets))
     with transaction.atomic():
         if Brand.objects.filter(slug=slug).exists():
             raise BrandExists(_("Another brand has this slug."), pointer="/slug", slug=slug)
@@ -58,6 +67,7 @@ def create_brand(
             name=name,
             data_class=DEFAULT_DATA_CLASS,
             palette=list(palette),
+            markets=brand_markets.document_of(markets),
             created_at=now,
         )
         ledger.append(
@@ -65,9 +75,39 @@ def create_brand(
             event=Event.BRANDS_BRAND_CREATED,
             subject=SubjectRef("brand", brand.id, brand.id),
             now=now,
-            facts={"slug": slug, "data_class": brand.data_class, "palette": list(palette)},
+            facts={
+                "slug": slug,
+                "data_class": brand.data_class,
+                "palette": list(palette),
+                **({"markets": brand.markets} if markets else {}),
+            },
         )
         review.install_policies(actor=actor, brand_id=brand.id, now=now)
+    return selectors.brand_record(brand)
+
+
+def set_markets(
+    *, actor: Actor, brand_id: UUID, markets: Sequence[Market], now: datetime
+) -> BrandRecord:
+    """Say where a brand's images are shown; orders that were placed keep their market.
+
+    The first market is what an order is for if it names none. Raises: InvalidInput, NotFound.
+    """
+    selectors.get_brand(actor, brand_id)
+    require(actor, Permission.BRANDS_MARKET_SET, Context(brand_id=brand_id))
+    shapes.require(brand_markets.market_problems(markets))
+    written = brand_markets.document_of(markets)
+    with transaction.atomic():
+        brand = Brand.objects.select_for_update(no_key=True).get(pk=brand_id)
+        before, brand.markets = brand.markets, written
+        brand.save(update_fields=["markets"])
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_BRAND_MARKETS_SET,
+            subject=SubjectRef("brand", brand.id, brand.id),
+            now=now,
+            facts={"before": before, "after": written},
+        )
     return selectors.brand_record(brand)
 
 
@@ -123,25 +163,30 @@ def propose_scoring_policy(
     actor: Actor,
     brand_id: UUID,
     advisory: bool,
-    thresholds: Mapping[str, Mapping[str, float | str]],
+    thresholds: Mapping[str, Mapping[str, Any]],
     now: datetime,
+    **sections: Any,
 ) -> ScoringPolicyRecord:
     """Propose a brand's next scoring policy and open its review; approved, it counts.
 
-    Raises: InvalidInput for a bad threshold, NotFound for a hidden brand, NoPolicy.
+    `sections` are those of a scoring policy's document: markets, templates, concepts, cascades.
+    Raises: InvalidInput naming what is wrong, a market that is none of the brand's included;
+    NotFound for a hidden brand, NoPolicy.
     """
-    selectors.get_brand(actor, brand_id)
+    brand = selectors.get_brand(actor, brand_id)
     # A scoring policy is one of the brand's rules: the same people propose and approve both.
     require(actor, Permission.BRANDS_RULES_PROPOSE, Context(brand_id=brand_id))
-    written = scoring.thresholds_of({name: dict(rule) for name, rule in thresholds.items()})
+    written = scoring.policy_of({"advisory": advisory, "thresholds": thresholds, **sections})
+    shapes.require(_foreign_markets(brand, written))
     with transaction.atomic():
         number = _next_number(ScoringPolicy, brand_id)
         row = ScoringPolicy.objects.create(
             brand_id=brand_id,
             number=number,
-            advisory=advisory,
-            thresholds=written,
-            sha256=sha256_hex(canonical_json({"advisory": advisory, "thresholds": written})),
+            advisory=written["advisory"],
+            thresholds=written["thresholds"],
+            sections={name: written[name] for name in scoring.SECTIONS if name in written} or None,
+            sha256=sha256_hex(canonical_json(written)),
             proposed_by=actor.id,
             created_at=now,
         )
@@ -150,7 +195,16 @@ def propose_scoring_policy(
             event=Event.BRANDS_SCORING_POLICY_PROPOSED,
             subject=_subject("scoring_policy", row),
             now=now,
-            facts={"number": number, "advisory": advisory, "scorers": sorted(written)},
+            facts={
+                "number": number,
+                "advisory": advisory,
+                "scorers": sorted(scoring.scorers_of(written)),
+                **{
+                    name: sorted(written[name])
+                    for name in ("markets", "templates")
+                    if name in written
+                },
+            },
         )
         review.submit_content(
             actor=actor,
@@ -196,6 +250,18 @@ def _check_brand(*, slug: str, name: str, palette: Sequence[str]) -> None:
                 pointer=f"/palette/{place}",
                 rule="pattern",
             )
+
+
+def _foreign_markets(brand: BrandRecord, policy: Mapping[str, Any]) -> list[shapes.Problem]:
+    return [
+        shapes.Problem(
+            shapes.pointer_to("markets", code),
+            "market",
+            _("This brand has no market %(code)s.") % {"code": code},
+        )
+        for code in policy.get("markets", {})
+        if brand.market(code) is None
+    ]
 
 
 def _next_number(model: type[RuleSet] | type[ScoringPolicy], brand_id: UUID) -> int:

@@ -35,6 +35,7 @@ from jsonschema import Draft202012Validator
 from governance.kernel.digests import canonical_json, sha256_hex
 from governance.kernel.errors import InvalidInput
 from templates.brands import shapes
+from templates.brands.folding import INVISIBLE
 from templates.brands.shapes import Problem
 
 CONTENT_SCHEMA = Path(__file__).with_name("content.schema.json")
@@ -54,31 +55,6 @@ INNER_PUNCTUATION = frozenset("-'’‐‑")
 # Words that common prompt parsers read as commands; `AND` splits, `BREAK` starts a new chunk.
 KEYWORDS = frozenset({"ADDBASE", "ADDCOL", "ADDCOMM", "ADDROW", "AND", "BREAK"})
 UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Default-ignorable code points (Unicode, DerivedCoreProperties): they are letters or marks by
-# category, but nobody sees them.
-INVISIBLE = frozenset(
-    chr(code)
-    for first, last in (
-        (0x00AD, 0x00AD),
-        (0x034F, 0x034F),
-        (0x061C, 0x061C),
-        (0x115F, 0x1160),
-        (0x17B4, 0x17B5),
-        (0x180B, 0x180F),
-        (0x200B, 0x200F),
-        (0x202A, 0x202E),
-        (0x2060, 0x206F),
-        (0x3164, 0x3164),
-        (0xFE00, 0xFE0F),
-        (0xFEFF, 0xFEFF),
-        (0xFFA0, 0xFFA0),
-        (0xFFF0, 0xFFF8),
-        (0x1BCA0, 0x1BCA3),
-        (0x1D173, 0x1D17A),
-        (0xE0000, 0xE0FFF),
-    )
-    for code in range(first, last + 1)
-)
 _PLACEHOLDER = re.compile(
     r"\{\{ *[a-z][a-z0-9_]{0,39}"
     r"(?: *\| *[a-z_]{1,20}(?: *\( *\"[^\"{}\\]{0,80}\" *\))?){0,3}"
@@ -124,6 +100,12 @@ def compile_prompt(content: Mapping[str, Any], variables: Mapping[str, Any]) -> 
     values = {name: _as_text(value) for name, value in filled.items()}
     prompt = _render(content["prompt"], values)
     negative = _render(content["negative"], values)
+    if not prompt.strip():
+        raise InvalidInput(
+            "With these variables the prompt is empty: fill in at least one of them.",
+            pointer="/variables",
+            rule="empty",
+        )
     for field, text in (("prompt", prompt), ("negative", negative)):
         if len(text) > MAX_PROMPT:
             raise InvalidInput(
@@ -221,6 +203,13 @@ def content_problems(content: object) -> list[Problem]:
             if name not in used
         ]
     found += _range_problems(checked)
+    found += [
+        Problem(
+            f"/legible/{place}", "undeclared", f"The variable {shapes.shown(name)} is not declared."
+        )
+        for place, name in enumerate(checked.get("legible", ()))
+        if name not in properties
+    ]
     if not found:
         found += [
             Problem(
@@ -430,6 +419,22 @@ def _range_problems(content: Mapping[str, Any]) -> Iterator[Problem]:
                 "range",
                 f"The default of {shapes.shown(name)} must lie within its range.",
             )
+    for field in ("adapters", "controls"):
+        slugs = [each["slug"] for each in content.get(field, ())]
+        for place, each in enumerate(content.get(field, ())):
+            allowed = each["strength"]
+            if not allowed["minimum"] <= allowed["default"] <= allowed["maximum"]:
+                yield Problem(
+                    f"/{field}/{place}/strength/default",
+                    "range",
+                    f"The default of {shapes.shown(each['slug'])} must lie within its range.",
+                )
+            if slugs.index(each["slug"]) != place:
+                yield Problem(
+                    f"/{field}/{place}/slug",
+                    "unique",
+                    f"{shapes.shown(each['slug'])} stands here twice.",
+                )
 
 
 def _may_be_empty(declared: Mapping[str, Any]) -> bool:

@@ -32,3 +32,18 @@ def restore(text: str) -> dict[str, Any]:
     properties = schema["properties"]
     schema["properties"] = {name: properties[name] for name in schema.pop(ORDER)}
     return content
+
+
+def legible_text(content: Mapping[str, Any], variables: Mapping[str, Any]) -> str | None:
+    """Return the words that the image must show legibly, None if the template asks for none.
+
+    >>> content = {"legible": ["claim"], "schema": {"properties": {"claim": {"default": "NEW"}}}}
+    >>> legible_text(content, {"claim": "Half price"}), legible_text(content, {})
+    ('Half price', 'NEW')
+    """
+    declared = content["schema"]["properties"]
+    words = (
+        str(variables.get(name, declared[name].get("default", "")))
+        for name in content.get("legible", ())
+    )
+    return " ".join(filter(None, words)) or None

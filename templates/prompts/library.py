@@ -29,7 +29,6 @@ from templates.prompts import compile as compiling
 # The starter packs that come with the product.
 FOLDER = Path(__file__).resolve().parents[1] / "library"
 PACK_SCHEMA = Path(__file__).with_name("pack.schema.json")
-SCORING_SCHEMA = Path(__file__).with_name("scoring.schema.json")
 MAX_FILE_BYTES = 128 * 1024
 MAX_TEMPLATES = 200
 # The order in which a template is written: what it is, what it says, what may be chosen.
@@ -43,6 +42,9 @@ _KEY_ORDER = (
     "sizes",
     "parameters",
     "profiles",
+    "adapters",
+    "controls",
+    "legible",
     "notes",
 )
 _VARIABLE_ORDER = (
@@ -75,10 +77,14 @@ class StarterTemplate:
 
 @dataclass(frozen=True, slots=True)
 class StarterScoring:
-    """The scoring policy of a pack, ready to be proposed."""
+    """The scoring policy of a pack, ready to be proposed.
+
+    `sections` are those that it has besides: markets, templates, concepts, cascades.
+    """
 
     advisory: bool
-    thresholds: Mapping[str, Mapping[str, float | str]]
+    thresholds: Mapping[str, Mapping[str, Any]]
+    sections: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def read_pack(folder: Path) -> Pack:
         found += screening.rule_problems(rules, under="/rules.yaml")
     judged = _optional(folder / "scoring.yaml")
     if judged is not None:
-        found += _scoring_problems(judged)
+        found += scoring.policy_problems(judged, under="/scoring.yaml")
     paths = sorted((folder / "templates").glob("*.yaml"))
     documents = {path.stem: read_yaml(path) for path in paths}
     if not 1 <= len(documents) <= MAX_TEMPLATES:
@@ -132,11 +138,7 @@ def read_pack(folder: Path) -> Pack:
             for slug, document in documents.items()
         ),
         rules=() if rules is None else screening.rules_of(rules),
-        scoring=None
-        if judged is None
-        else StarterScoring(
-            advisory=judged["advisory"], thresholds=scoring.thresholds_of(judged["thresholds"])
-        ),
+        scoring=None if judged is None else _starter_scoring(scoring.policy_of(judged)),
     )
 
 
@@ -160,6 +162,11 @@ def write_template(content: Mapping[str, Any]) -> str:
     ordered["parameters"] = {
         name: _in_order(content["parameters"][name], _RANGE_ORDER) for name in _PARAMETER_ORDER
     }
+    for name in {"adapters", "controls"} & content.keys():
+        ordered[name] = [
+            {"slug": each["slug"], "strength": _in_order(each["strength"], _RANGE_ORDER)}
+            for each in content[name]
+        ]
     for key, style in (("description", _Folded), ("prompt", _Folded), ("negative", _Folded)):
         if ordered.get(key):
             ordered[key] = style(ordered[key])
@@ -187,24 +194,36 @@ def read_yaml(path: Path) -> Any:
             f"{path.name} is larger than {MAX_FILE_BYTES} bytes.", pointer=pointer, rule="size"
         )
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe one
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"{path.name} is not UTF-8 text.", pointer=pointer, rule="encoding"
         ) from error
+    return parse_yaml(text, name=path.name, pointer=pointer)
+
+
+def parse_yaml(text: str, *, name: str, pointer: str = "") -> Any:
+    """Read YAML strictly; `name` is what an error calls it. Raises: InvalidInput with the line."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = "" if mark is None else f", line {mark.line + 1}"
         raise InvalidInput(
-            f"{path.name}{at}: {_said(error)}.",
+            f"{name}{at}: {_said(error)}.",
             pointer=pointer,
             rule="yaml",
             line=None if mark is None else mark.line + 1,
         ) from error
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise InvalidInput(
-            f"{path.name} cannot be read as YAML.", pointer=pointer, rule="yaml"
+            f"{name} cannot be read as YAML.", pointer=pointer, rule="yaml"
         ) from error
+
+
+def write_scoring(document: Mapping[str, Any]) -> str:
+    """Write a scoring policy as YAML that reads back to the same document."""
+    return _written(document)
 
 
 def _written(document: Mapping[str, Any]) -> str:
@@ -221,13 +240,12 @@ def _optional(path: Path) -> Any:
     return read_yaml(path) if path.is_file() else None
 
 
-def _scoring_problems(document: Any) -> list[Problem]:
-    found = shapes.problems(shapes.load(SCORING_SCHEMA), document, under="/scoring.yaml")
-    if not found:
-        found += scoring.threshold_problems(
-            document["thresholds"], under="/scoring.yaml/thresholds"
-        )
-    return found
+def _starter_scoring(policy: Mapping[str, Any]) -> StarterScoring:
+    return StarterScoring(
+        advisory=policy["advisory"],
+        thresholds=policy["thresholds"],
+        sections={name: policy[name] for name in scoring.SECTIONS if name in policy},
+    )
 
 
 def _template_problems(slug: str, document: Any) -> list[Problem]:

@@ -10,13 +10,15 @@ from governance.review.guards import (
     _break_glass,
     _cases,
     _decisions,
+    _exhibits,
     _policies,
     _subjects,
     _threads,
 )
+from governance.review.guards._exhibits import filed_before_approval
 from governance.review.guards._governing import approved_by_review
 
-__all__ = ["CHANGERS", "GUARDS", "WRITERS", "approved_by_review"]
+__all__ = ["CHANGERS", "GUARDS", "WRITERS", "approved_by_review", "filed_before_approval"]
 
 GUARDS = (
     *_subjects.GUARDS,
@@ -25,6 +27,7 @@ GUARDS = (
     *_decisions.GUARDS,
     *_threads.GUARDS,
     *_break_glass.GUARDS,
+    *_exhibits.GUARDS,
 )
 
 # People decide over web. The worker names what it made and opens its case, with the first turn;
@@ -43,6 +46,7 @@ WRITERS = (
             "review_conditionmet",
             "review_decision",
             "review_delivery",
+            "review_exhibit",
             "review_group",
             "review_groupmember",
             "review_policy",

@@ -14,6 +14,7 @@ from governance.review.models._cases import (
     Seat,
     Turn,
 )
+from governance.review.models._exhibits import Exhibit
 from governance.review.models._policies import (
     STAGE_ROLES,
     Asks,
@@ -42,6 +43,7 @@ __all__ = [
     "Contribution",
     "Decision",
     "Delivery",
+    "Exhibit",
     "Group",
     "GroupMember",
     "Mark",

@@ -17,6 +17,7 @@ from governance.review.selectors._break_glass import (
     visible_break_glass,
 )
 from governance.review.selectors._cases import (
+    approval_entries,
     case_record,
     cases_pinning,
     find_approval,
@@ -33,6 +34,12 @@ from governance.review.selectors._cases import (
     states_of,
     visible_cases,
 )
+from governance.review.selectors._exhibits import (
+    exhibit_record,
+    get_exhibit,
+    list_exhibits,
+)
+from governance.review.selectors._heard import heard_about
 from governance.review.selectors._policies import (
     NoPolicy,
     current_policy,
@@ -93,6 +100,7 @@ __all__ = [
     "VOID_PURPOSE",
     "NoPolicy",
     "annotation_records",
+    "approval_entries",
     "asked_in",
     "asked_now",
     "audiences_of",
@@ -103,6 +111,7 @@ __all__ = [
     "contributors",
     "contributors_of",
     "current_policy",
+    "exhibit_record",
     "find_approval",
     "find_case_for_subject",
     "find_cases_for_subjects",
@@ -111,16 +120,19 @@ __all__ = [
     "get_approval",
     "get_break_glass",
     "get_case",
+    "get_exhibit",
     "get_group",
     "get_policy",
     "group_members",
     "group_record",
     "groups_of",
     "has_broken_glass",
+    "heard_about",
     "lineage",
     "list_annotations",
     "list_break_glass",
     "list_cases",
+    "list_exhibits",
     "list_groups",
     "list_policies",
     "may_decide",

@@ -53,6 +53,7 @@ def list_cases(
     brand_id: UUID | None = None,
     state: str | None = None,
     *,
+    market: str | None = None,
     decidable: bool = False,
     after: UUID | None = None,
     limit: int = 50,
@@ -77,12 +78,16 @@ def list_cases(
     if decidable:
         if state not in {None, CaseState.OPEN}:
             return ()
-        return _in_order(waiting_for(actor, brand_id=brand_id, after=after, limit=limit))
+        return _in_order(
+            waiting_for(actor, brand_id=brand_id, market=market, after=after, limit=limit)
+        )
     cases = visible_cases(actor)
     if brand_id is not None:
         cases = cases.filter(brand_id=brand_id)
     if state is not None:
         cases = cases.filter(state=state)
+    if market is not None:
+        cases = cases.filter(market=market)
     cases = cases.order_by("-id")
     cases = cases if after is None else cases.filter(id__lt=after)
     return _case_records(list(_related(cases)[:limit]), whole=False)
@@ -124,6 +129,12 @@ def cases_pinning(name: str, value: str) -> tuple[PinnedCase, ...]:
 def states_of(case_ids: Iterable[UUID]) -> dict[UUID, str]:
     """Return the state of each of these cases; for our own processes."""
     return dict(Case.objects.filter(id__in=list(case_ids)).values_list("id", "state"))
+
+
+def approval_entries(approval_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return the ledger entry of each of these approvals; for our own processes."""
+    rows = Approval.objects.filter(id__in=list(approval_ids))
+    return dict(rows.values_list("id", "entry_id"))
 
 
 def open_conditions(approval_id: UUID) -> tuple[UUID, ...]:

@@ -44,6 +44,7 @@ from governance.review.services._deliveries import (
     TooFast,
     record_delivery,
 )
+from governance.review.services._exhibits import file_exhibit
 from governance.review.services._governing import approve_content, submit_content
 from governance.review.services._groups import (
     AlreadyMember,
@@ -52,6 +53,7 @@ from governance.review.services._groups import (
     create_group,
     remove_member,
 )
+from governance.review.services._needed import ExhibitMissing
 from governance.review.services._policies import (
     PolicyUnsatisfiable,
     approve_policy,
@@ -92,6 +94,7 @@ __all__ = [
     "ClockWentBack",
     "ContributedAfterDeciding",
     "CountdownRuns",
+    "ExhibitMissing",
     "GroupExists",
     "NoCondition",
     "NotSeen",
@@ -118,6 +121,7 @@ __all__ = [
     "create_group",
     "decide",
     "decide_in_bulk",
+    "file_exhibit",
     "find_unjudged",
     "install_policies",
     "judge_break_glass",

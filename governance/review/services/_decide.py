@@ -19,7 +19,7 @@ from governance.review import selectors
 from governance.review.models import Answer, Case, ChecklistItem, Decision, Stage, Turn
 from governance.review.outcomes import APPROVING, OUTCOMES, Outcome
 from governance.review.records import AnswerSpec, DecisionRecord
-from governance.review.services import _attempts, _turns
+from governance.review.services import _attempts, _needed, _turns
 from governance.review.services._cases import BytesChanged, check_reason, lock_case
 from governance.review.services._claims import check_place, end_claims
 from governance.review.services._deciders import check_not_decided, turn_for
@@ -93,7 +93,7 @@ def decide(
     open stages ask the reviewer. A refused attempt leaves the case as it is and is recorded.
     Raises: NotFound, InvalidInput, IllegalTransition, AlreadyDecided, ClaimedByOther, BytesChanged,
     ReauthenticationNeeded, NotSeen, TooFast, ClockWentBack, ReasonRequired, ChecklistIncomplete,
-    ChecklistNotMet; NotPermitted for a contributor, or whoever the stage does not ask.
+    ChecklistNotMet, ExhibitMissing; NotPermitted for a contributor, or whoever is not asked.
     """
     said = _checked(verdict, reason, checklist)
     with (
@@ -112,6 +112,8 @@ def decide(
         seen = check_seen(actor, case, now)
         items = _items(turn.stage)
         _check_said(said, items)
+        if said.outcome.counts:
+            _needed.require_exhibit(case)
         decision = _record(actor, case, turn, said, seen, authenticated_at, now)
         _record_answers(actor, decision, said, items, now)
         end_claims(actor, case)

@@ -31,6 +31,7 @@ from governance.review.models import (
     Turn,
 )
 from governance.review.outcomes import APPROVING
+from governance.review.services import _needed
 from governance.review.states import REVIEW_CASE
 from governance.tables.records import move
 
@@ -116,7 +117,9 @@ def approve_case(
     """Write the ledger entry and the approval that names it, close the case, hint the publisher.
 
     `break_glass_id` names what shortened the way, where not every stage had its quorum.
+    Raises: ExhibitMissing.
     """
+    _needed.require_exhibit(case)
     approval_id = uuid7()
     shortened = {} if break_glass_id is None else {"break_glass_id": str(break_glass_id)}
     entry_id = append(
