@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 prepare: $(STAMP) ## Make keys and the demo model pack, migrate, seed the demo
 	@$(MANAGE) keys
-	@$(BIN)/python -m generation.packs build "$${IMPRIMATUR_VAR:-var}/models/demo" --seed 7
+	@$(BIN)/python -m generation.packs build "$${IMPRIMATUR_VAR:-var}/models/demo"
 	@test -z "$$DATABASE_OWNER_URL" || $(MANAGE) roles --apply
 	@$(MANAGE) migrate --skip-checks --verbosity 0 $${DATABASE_OWNER_URL:+--database owner}
 	@$(MANAGE) collectstatic --no-input --verbosity 0

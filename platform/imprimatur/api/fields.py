@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -34,6 +35,16 @@ class Whole(serializers.IntegerField):
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return int(super().to_internal_value(data))
+
+
+class Number(serializers.FloatField):
+    """A JSON number; neither a string of digits, nor true."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number. Raises: ValidationError for anything that is none."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or not isfinite(data):
+            self.fail("invalid")
+        return float(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):

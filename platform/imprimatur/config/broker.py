@@ -1,7 +1,9 @@
-"""The embedded broker: kombu's filesystem transport, with messages that appear whole or not at all.
+"""What the brokers need beyond kombu's own: the embedded one whole messages, Redis a free hand.
 
-As it comes, a consumer can read a half-written message; writing to a temporary name and renaming it
-cures that. A message lost with a killed worker is hinted again by the sweeper.
+A consumer of kombu's filesystem transport can read a half-written message; writing to a temporary
+name and renaming it cures that. On Redis, a consumer whose acknowledgement is cut off counts that
+message as its own for ever and asks for no other; it is let go here. What is lost or delivered
+twice does no harm: a hint only says where to look, and the sweeper hints again.
 """
 
 import uuid
@@ -11,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from kombu import Connection
-from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport import TRANSPORT_ALIASES, filesystem, redis, virtual
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
@@ -55,7 +57,32 @@ class Transport(filesystem.Transport):
         return super().establish_connection()
 
 
+class RedisQoS(redis.QoS):
+    """What a consumer holds: an acknowledged message no more, even if the broker never heard."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message. Raises: what the line to the broker raises."""
+        try:
+            super().ack(delivery_tag)
+        except Exception:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
+class RedisChannel(redis.Channel):
+    """A channel that holds messages so."""
+
+    QoS = RedisQoS
+
+
+class RedisTransport(redis.Transport):
+    """kombu's transport over that channel."""
+
+    Channel = RedisChannel
+
+
 TRANSPORT_ALIASES["atomicfs"] = "imprimatur.config.broker:Transport"
+TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = "imprimatur.config.broker:RedisTransport"
 
 
 def folder_options(folder: Path) -> dict[str, object]:

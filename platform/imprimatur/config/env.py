@@ -84,8 +84,9 @@ def env_database(
 ) -> dict[str, object]:
     """Return Django's settings for a database URL, with the options that each vendor needs here.
 
-    `bounded`: no statement takes longer than 8 s, and no answer is waited for longer than 10; a
-    migration may take its time.
+    `bounded`: no statement takes longer than 8 s, no answer is waited for longer than 10, and a
+    process that freezes inside a transaction loses it, with its locks, after 5, sooner than those
+    who wait for them give up; a migration may take its time.
     Raises: ImproperlyConfigured, also for a database that the guards were not written for.
     """
     config = _database_of(name, env_secret(name, default))
@@ -105,7 +106,10 @@ def env_database(
         asked = config.get("OPTIONS")
         bounds = {
             "answer_s": 10,
-            "options": "-c statement_timeout=8000 -c lock_timeout=6000",
+            "options": (
+                "-c statement_timeout=8000 -c lock_timeout=6000 "
+                "-c idle_in_transaction_session_timeout=5000"
+            ),
         }
         config["ENGINE"] = "imprimatur.config.postgresql"
         config["OPTIONS"] = {

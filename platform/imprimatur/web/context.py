@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from generation.jobs import selectors as jobs
 from governance.kernel.actors import Actor
+from governance.kernel.roles import Role
 from governance.notices import selectors as notices
 from governance.policy import permits
 from governance.policy.permissions import Permission
@@ -23,6 +24,13 @@ from imprimatur.web.screens import _shared
 from imprimatur.web.views.session import THEME_COOKIE, THEMES
 
 COUNTED = 10
+# Who writes scoring policies, decides about them, or answers for what they let pass.
+POLICY_ROLES = (
+    Role.AUDITOR,
+    Role.BRAND_MANAGER,
+    Role.BRAND_REVIEWER,
+    Role.COMPLIANCE_REVIEWER,
+)
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -80,6 +88,8 @@ def _rooms(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
             ("published", _("Published"), "send", ""),
             ("refusals", _("Refusals"), "flag", _waiting_appeals(actor)),
         ]
+    if actor.brands(*POLICY_ROLES):
+        rooms.append(("scoring-brands", _("Scoring"), "seal", ""))
     rooms.append(("notices", _("Notices"), "bell", _unread(actor)))
     if _shared.may_audit(actor):
         rooms.append(("ledger", _("Ledger"), "book", ""))

@@ -1,5 +1,6 @@
 """The words for roles, states and scores on the screens, each with its sign; one table each."""
 
+import re
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -7,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from governance.kernel.roles import Role
 from governance.notices.states import Kind
+
+HEX = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,9 @@ STATES: dict[str, Word] = {
     "failed": Word(_("Failed"), "alert", "bad"),
     "cancelled": Word(_("Cancelled"), "cross"),
     "done": Word(_("Done"), "check", "good"),
+    # replays
+    "same": Word(_("The same bytes"), "check", "good"),
+    "drifted": Word(_("Other bytes"), "alert", "warn"),
     # review cases
     "open": Word(_("Open"), "review", "info"),
     "approved": Word(_("Approved"), "check", "good"),
@@ -66,11 +72,23 @@ STATES: dict[str, Word] = {
     "glass_used": Word(_("Used, waits for its judgement"), "alert", "bad"),
     "glass_upheld": Word(_("Judged: it was right"), "check", "good"),
     "glass_faulted": Word(_("Judged: it was wrong"), "cross", "bad"),
+    # versions of policies, their rules, and what changes in them
+    "in_force": Word(_("In force"), "check", "good"),
+    "replaced": Word(_("Replaced by a later version"), "clock"),
+    "rule_refuses": Word(_("Refused"), "cross", "bad"),
+    "rule_flags": Word(_("Flagged"), "flag", "warn"),
+    "rule_added": Word(_("New rule"), "plus", "info"),
+    "rule_removed": Word(_("Rule removed"), "cross", "bad"),
+    "rule_stricter": Word(_("Stricter"), "lock", "good"),
+    "rule_looser": Word(_("Looser"), "alert", "bad"),
+    "rule_mixed": Word(_("Stricter and looser"), "alert", "warn"),
+    "rule_other": Word(_("Changed"), "pencil", "info"),
     # verdicts of scorers and of people
     "pass": Word(_("Pass"), "check", "good"),
     "flag": Word(_("Flagged"), "flag", "warn"),
     "refuse": Word(_("Refused"), "cross", "bad"),
     "hold": Word(_("Held"), "pause", "warn"),
+    "cannot_tell": Word(_("Cannot tell"), "info"),
     "approve": Word(_("Approved"), "check", "good"),
     "approve_with_changes": Word(_("Approved with changes"), "check", "good"),
     "reject": Word(_("Rejected"), "cross", "bad"),
@@ -154,6 +172,15 @@ def role(name: str) -> str:
 def scorer(name: str) -> str:
     """Return a scorer's name for the screen."""
     return str(SCORERS.get(name, name.replace("_", " ").capitalize()))
+
+
+def is_hex(text: str) -> bool:
+    """Tell whether a text is a color as # and six hex digits.
+
+    >>> is_hex("#1f6feb"), is_hex("red"), is_hex('#1f6feb"')
+    (True, False, False)
+    """
+    return HEX.fullmatch(text) is not None
 
 
 def share(scorer_name: str, value: float | None, threshold: float | None) -> float | None:

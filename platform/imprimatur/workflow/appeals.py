@@ -103,14 +103,23 @@ def contributors(refusal: RefusalRecord) -> frozenset[UUID]:
     return review.contributors(refusal.subject_id)
 
 
-def order_words(*, prompt: str, variables: Mapping[str, Any], rules_id: UUID) -> dict[str, Any]:
-    """Return what an override judges: the words of an order, and the rules that they broke."""
-    return {"prompt": prompt, "variables": dict(variables), "rules": str(rules_id)}
+def order_words(
+    *, prompt: str, variables: Mapping[str, Any], rules_id: UUID, market: str = ""
+) -> dict[str, Any]:
+    """Return what an override judges: an order's words and market, and the rules that they broke.
+
+    In another market other rules hold, so what was overridden for one does not pass for the next.
+    """
+    words = {"prompt": prompt, "variables": dict(variables), "rules": str(rules_id)}
+    return {**words, **({"market": market} if market else {})}
 
 
 def refused_order(violation: Violation, words: Mapping[str, Any]) -> str:
     """Write down what was refused, to be sealed: what broke the rule, and the order's words."""
-    return json.dumps({"field": violation.field, "term": violation.term, "order": dict(words)})
+    place = {"found": violation.found, "start": violation.start, "end": violation.end}
+    return json.dumps(
+        {"field": violation.field, "term": violation.term, **place, "order": dict(words)}
+    )
 
 
 def find_pass(

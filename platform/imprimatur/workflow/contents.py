@@ -76,4 +76,4 @@ def _canonical(actor: Actor, case: CaseRecord) -> bytes:
             return canonical_json({"rules": screening.document_of(rules.rules)})
         case _:
             policy = brands.read_scoring_policy(actor, subject_id)
-            return canonical_json({"advisory": policy.advisory, "thresholds": policy.thresholds})
+            return canonical_json(policy.document)

@@ -1,7 +1,6 @@
 """Order images: a refusal leaves exactly its record, a malformed order leaves nothing."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +13,11 @@ from django.utils.translation import gettext as _
 from generation.assets import selectors as assets
 from generation.jobs import selectors as job_selectors
 from generation.jobs import services as jobs
-from generation.jobs.records import ItemOrder, JobRecord
-from generation.registry import selectors as registry
+from generation.jobs.records import ItemOrder, JobRecord, Worn
 from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json
 from governance.kernel.errors import DomainError, InvalidInput, NotFound
-from governance.kernel.roles import Role
 from governance.kernel.subjects import SubjectRef
 from governance.licences import selectors as licences
 from governance.licences.records import Objection
@@ -31,16 +28,17 @@ from governance.quota import errors as quota_errors
 from governance.refusals import services as refusals
 from governance.refusals.errors import PassSpent
 from governance.sealing import services as sealing
-from imprimatur.workflow import appeals, costs
-from templates.brands import screening
+from imprimatur.workflow import appeals, choices, costs, pace, screening, wearing
+from imprimatur.workflow.wearing import NOTHING, Wish
 from templates.brands import selectors as brands
+from templates.brands.markets import Market
 from templates.brands.records import RulesRecord
+from templates.brands.screening import Violation
 from templates.prompts import compile as compiling
 from templates.prompts import selectors as prompts
 from templates.prompts.records import VersionRecord
 
-SEED_MAX = 2**53 - 1
-SIZE_STEP_PX = 16
+SEED_MAX = choices.SEED_MAX
 KEY_MAX = 255
 
 
@@ -55,8 +53,9 @@ class OrderRefused(DomainError):
 class Preview:
     """What an order would ask of the model, what it would cost, and what waits before it.
 
-    `violation` is why it would be refused. `image_s` is how long one image of that size took lately
-    with the same model; None where none was measured.
+    `violation` is why it would be refused, `findings` are all words that rules refuse, with their
+    places. `image_s` is how long one image of that size took lately with the same model; None where
+    none was measured. `market` is where the images would be shown; empty for a brand without any.
     """
 
     prompt: str
@@ -66,6 +65,8 @@ class Preview:
     queued_before: int
     image_s: float | None
     estimate: costs.Estimate
+    findings: tuple[screening.Finding, ...] = ()
+    market: str = ""
 
 
 def preview(
@@ -78,29 +79,35 @@ def preview(
     profile: str | None = None,
     width: int | None = None,
     height: int | None = None,
+    market: str | None = None,
+    wish: Wish = NOTHING,
 ) -> Preview:
     """Compile and screen without recording anything, and say what waits before such an order.
 
-    Raises: NotFound, InvalidInput.
+    Raises: NotFound, InvalidInput; TooManyPreviews.
     """
+    pace.count_preview(actor.id)
     version = prompts.released_version(actor, template_id)
-    model = _choose_profile(version.content, profile)
-    size = _choose_size(version.content, width, height)
-    _check_count(variants)
+    model = choices.choose_profile(version.content, profile)
+    size = choices.choose_size(version.content, width, height)
+    choices.check_count(variants)
     compiled = compiling.compile_prompt(version.content, variables)
     rules = brands.current_rules(version.brand_id)
-    violation = _screen(rules, variables, compiled.prompt)
-    if violation is not None:
-        words = appeals.order_words(prompt=compiled.prompt, variables=variables, rules_id=rules.id)
+    shown_in = choices.choose_market(version.brand_id, market)
+    worn = wearing.choose(actor, version, model, wish, compiled)
+    compiled = wearing.say_words(compiled, worn)
+    findings = screening.find_all(rules, shown_in, variables, compiled.prompt)
+    if findings:
+        words = _words(compiled, variables, rules, shown_in)
         if _find_pass(actor, version, words, now) is not None:
-            violation = None
-    objection = licences.objection(model.licence_id, settings.PURPOSE)
+            findings = ()
+    objection = _objection(model, worn)
     wait = job_selectors.wait_for(model.id, model.queue, size=size)
     return Preview(
         prompt=compiled.prompt,
         negative_prompt=compiled.negative,
         images=variants,
-        violation=objection.reason if objection else violation.reason if violation else None,
+        violation=objection.reason if objection else findings[0].reason if findings else None,
         queued_before=wait.images,
         image_s=wait.image_s,
         estimate=costs.estimate(
@@ -111,10 +118,12 @@ def preview(
             image_s=wait.image_s,
             now=now,
         ),
+        findings=findings,
+        market="" if shown_in is None else shown_in.code,
     )
 
 
-def place(
+def place(  # noqa: PLR0913  an order has many parts
     *,
     actor: Actor,
     template_id: UUID,
@@ -127,11 +136,16 @@ def place(
     height: int | None = None,
     seed: int | None = None,
     parent_asset_id: UUID | None = None,
+    market: str | None = None,
+    wish: Wish = NOTHING,
 ) -> JobRecord:
     """Place an order and return it; the same key again returns the same order.
 
     `parent_asset_id`: an image of the same brand that the actor may see, and that the new ones are
     compared with ("more like this", "again, with changes"). Nothing of it goes into them.
+    `market`: the country that they are to be shown in, one of the brand's; the first by default.
+    `wish`: which of the template's looks they wear, and which image's outlines they follow; that
+    image is then their parent.
     Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused (by the licence
     or a rule) or QuotaExceeded (exactly one Refusal is).
     """
@@ -141,22 +155,26 @@ def place(
     if earlier is not None:
         return _own(actor, earlier)
 
-    model = _choose_profile(version.content, profile)
-    size = _choose_size(version.content, width, height)
-    steps, guidance = _parameters(version.content)
-    _check_count(variants)
-    first_seed = _choose_seed(seed)
+    model = choices.choose_profile(version.content, profile)
+    size = choices.choose_size(version.content, width, height)
+    steps, guidance = choices.parameters(version.content)
+    choices.check_count(variants)
+    first_seed = choices.choose_seed(seed)
     _check_parent(actor, parent_asset_id, version.brand_id)
+    shown_in = choices.choose_market(version.brand_id, market)
     compiled = compiling.compile_prompt(version.content, variables)
+    worn = wearing.choose(actor, version, model, wish, compiled)
+    compiled = wearing.say_words(compiled, worn)
+    parent_asset_id = wearing.parent_of(worn, parent_asset_id)
     policy = brands.current_scoring_policy(version.brand_id)
 
     template = SubjectRef("template_version", version.id, version.brand_id, version.sha256)
-    objection = licences.objection(model.licence_id, settings.PURPOSE)
+    objection = _objection(model, worn)
     if objection is not None:
         raise _refuse_for_licence(actor, objection, template, now)
     rules = brands.current_rules(version.brand_id)
-    violation = _screen(rules, variables, compiled.prompt)
-    words = appeals.order_words(prompt=compiled.prompt, variables=variables, rules_id=rules.id)
+    violation = screening.first(rules, shown_in, variables, compiled.prompt)
+    words = _words(compiled, variables, rules, shown_in)
     override_id = None
     if violation is not None:
         override_id = _find_pass(actor, version, words, now)
@@ -186,11 +204,13 @@ def place(
                         height_px=size[1],
                         steps=steps,
                         guidance=guidance,
+                        worn=worn,
                     )
                     for index in range(variants)
                 ],
                 idempotency_key=idempotency_key,
                 parent_asset_id=parent_asset_id,
+                market="" if shown_in is None else shown_in.code,
                 now=now,
             )
             if override_id is not None:
@@ -206,6 +226,15 @@ def place(
             raise _refuse_for_rule(actor, violation, words, template, now) from error
         raise
     return _own(actor, job_id)
+
+
+def _objection(model: ProfileRecord, worn: Sequence[Worn]) -> Objection | None:
+    """Return what the licence of the model, or of what it wears, has against the order."""
+    for licence_id in (model.licence_id, *(each.adapter.licence_id for each in worn)):
+        objection = licences.objection(licence_id, settings.PURPOSE)
+        if objection is not None:
+            return objection
+    return None
 
 
 def _orderable(actor: Actor, template_id: UUID) -> VersionRecord:
@@ -229,7 +258,7 @@ def _own(actor: Actor, job_id: UUID) -> JobRecord:
 
 def _refuse_for_rule(
     actor: Actor,
-    violation: screening.Violation,
+    violation: Violation,
     words: Mapping[str, Any],
     template: SubjectRef,
     now: datetime,
@@ -249,13 +278,19 @@ def _refuse_for_rule(
                 text=appeals.refused_order(violation, words),
             ),
         )
+    finding = screening.finding_of(violation)
     return OrderRefused(
         violation.reason,
-        pointer=f"/variables/{violation.field}" if violation.field else "/variables",
+        pointer=finding.pointer,
         refusal_id=str(record.id),
         category=violation.category,
         rule=violation.category,
-        overridable_by=Role.COMPLIANCE_REVIEWER.value,
+        field=finding.field,
+        found=finding.found,
+        start=finding.start,
+        end=finding.end,
+        next_step=finding.next_step,
+        overridable_by=finding.overridable_by,
     )
 
 
@@ -307,18 +342,24 @@ def _brand_of(template: SubjectRef) -> UUID:
     return template.brand_id
 
 
+def _words(
+    compiled: compiling.Compiled,
+    variables: Mapping[str, Any],
+    rules: RulesRecord,
+    market: Market | None,
+) -> dict[str, Any]:
+    return appeals.order_words(
+        prompt=compiled.prompt,
+        variables=variables,
+        rules_id=rules.id,
+        market="" if market is None else market.code,
+    )
+
+
 def _find_pass(
     actor: Actor, version: VersionRecord, words: Mapping[str, Any], now: datetime
 ) -> UUID | None:
     return appeals.find_pass(actor=actor, template_version_id=version.id, words=words, now=now)
-
-
-def _screen(
-    rules: RulesRecord, variables: Mapping[str, Any], prompt: str
-) -> screening.Violation | None:
-    """Screen each variable, then the whole prompt: a phrase can be split over two variables."""
-    texts = {name: str(value) for name, value in variables.items()}
-    return screening.screen(rules.rules, {**texts, "": prompt})
 
 
 def _check_key(idempotency_key: str) -> None:
@@ -330,74 +371,8 @@ def _check_key(idempotency_key: str) -> None:
         )
 
 
-def _check_count(variants: int) -> None:
-    if not 1 <= variants <= settings.MAX_VARIANTS:
-        raise InvalidInput(
-            _("Ask for between 1 and %(most)s variants.") % {"most": settings.MAX_VARIANTS},
-            pointer="/variants",
-            rule="range",
-        )
-
-
 def _check_parent(actor: Actor, parent_asset_id: UUID | None, brand_id: UUID) -> None:
     if parent_asset_id is None:
         return
     if assets.get_asset(actor, parent_asset_id).brand_id != brand_id:
         raise NotFound(_("This template's brand has no such image."), asset_id=str(parent_asset_id))
-
-
-def _choose_seed(seed: int | None) -> int:
-    if seed is None:
-        return secrets.randbelow(SEED_MAX + 1)
-    if not 0 <= seed <= SEED_MAX:
-        raise InvalidInput(
-            _("The seed must lie between 0 and %(most)s.") % {"most": SEED_MAX},
-            pointer="/seed",
-            rule="range",
-        )
-    return seed
-
-
-def _choose_profile(content: Mapping[str, Any], asked: str | None) -> ProfileRecord:
-    allowed: list[str] = list(content["profiles"])
-    if asked is not None and asked not in allowed:
-        raise InvalidInput(
-            _("This template may be rendered with: %(names)s.") % {"names": ", ".join(allowed)},
-            pointer="/profile",
-            rule="allowed",
-        )
-    return registry.current_profile(asked or allowed[0])
-
-
-def _choose_size(
-    content: Mapping[str, Any], width: int | None, height: int | None
-) -> tuple[int, int]:
-    sizes = [(int(size["width"]), int(size["height"])) for size in content["sizes"]]
-    if width is None and height is None:
-        return sizes[0]
-    for name, value in (("width", width), ("height", height)):
-        if value is None:
-            raise InvalidInput(
-                _("Give both width and height, or neither."), pointer=f"/{name}", rule="required"
-            )
-        if value % SIZE_STEP_PX or value <= 0:
-            raise InvalidInput(
-                _("A size must be a positive multiple of %(step)s pixels.")
-                % {"step": SIZE_STEP_PX},
-                pointer=f"/{name}",
-                rule="multiple_of_16",
-            )
-    if (width, height) not in sizes:
-        raise InvalidInput(
-            _("This template allows the sizes %(sizes)s.")
-            % {"sizes": ", ".join(f"{w}×{h}" for w, h in sizes)},
-            pointer="/width",
-            rule="allowed",
-        )
-    return (int(width or 0), int(height or 0))
-
-
-def _parameters(content: Mapping[str, Any]) -> tuple[int, float]:
-    """Return the steps and the guidance that the template's reviewers approved as its defaults."""
-    chosen = content["parameters"]
-    return int(chosen["steps"]["default"]), float(chosen["guidance"]["default"])

@@ -9,13 +9,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from governance.kernel.actors import Actor
 from governance.review import selectors as reviews
 from governance.review import services as review
 from governance.review.records import GroupRecord, PolicyRecord, PolicyWarning
 from governance.review.services import PolicyContent
 from imprimatur.accounts import selectors as accounts
+from imprimatur.workflow import backtest, scoring_policies
 from templates.brands import selectors as brands
+from templates.brands import services as brand_services
 from templates.brands.records import RulesRecord, ScoringPolicyRecord
 
 
@@ -62,6 +66,24 @@ def add_to_group(*, actor: Actor, group_id: UUID, person_id: UUID, now: datetime
         roster=accounts.people_by_role(group.brand_id),
         now=now,
     )
+
+
+def propose_scoring(
+    *, actor: Actor, brand_id: UUID, content: Mapping[str, Any], now: datetime
+) -> ScoringPolicyRecord:
+    """Propose a scoring policy, and file the backtest that its reviewers need with it.
+
+    `content` is a scoring policy's document. Raises: what `scoring_policies.require_sound`,
+    `brands.propose_scoring_policy` and `backtest.run` raise; then nothing is proposed.
+    """
+    brands.get_brand(actor, brand_id)
+    scoring_policies.require_sound(actor=actor, brand_id=brand_id, content=content)
+    with transaction.atomic():
+        policy = brand_services.propose_scoring_policy(
+            actor=actor, brand_id=brand_id, now=now, **content
+        )
+        backtest.run(actor=actor, policy_id=policy.id, now=now)
+    return policy
 
 
 def show_policy(*, actor: Actor, policy_id: UUID, now: datetime) -> PolicyRecord:

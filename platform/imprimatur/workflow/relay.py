@@ -23,6 +23,7 @@ from imprimatur.workflow import emergencies, reviewing
 
 Send = Callable[[str, Mapping[str, Any], str], None]
 
+BATCH, BATCHES_A_ROUND = 1000, 5
 SWEEP_EVERY = timedelta(seconds=2)
 REMIND_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(minutes=10)
@@ -47,8 +48,9 @@ class Relay:
     def run(self, now: datetime) -> int:
         """Do one round and return how much there was to do; 0 means that waiting is fine."""
         did = self._isolated("relay hints", lambda: outbox.relay(send=self.send, now=now))
-        did += self._isolated("sequence the ledger", lambda: ledger.sequence(now=now))
         if self._is_due("checkpoint", timedelta(seconds=settings.CHECKPOINT_EVERY_S), now):
+            # A leaf is worth nothing before its checkpoint, and one batch costs less than many.
+            did += self._isolated("sequence the ledger", lambda: self._sequence(now))
             signed = self._isolated("sign a checkpoint", lambda: self._sign(now))
             if signed:
                 # What an approval waited for has just come: look at once, not at the next sweep.
@@ -57,6 +59,7 @@ class Relay:
                 )
         if self._is_due("sweep", SWEEP_EVERY, now):
             did += self._isolated("sweep items", lambda: self._sweep_items(now))
+            did += self._isolated("sweep replays", lambda: jobs.sweep_replays(now=now))
             did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
         if self._is_due("reconcile", timedelta(seconds=settings.RECONCILE_EVERY_S), now):
             did += self._isolated("look round the destinations", publishing.hint_reconcile)
@@ -70,6 +73,16 @@ class Relay:
             self._isolated("watch the merge delay", lambda: self._watch_merge_delay(now))
         if self._is_due("books", timedelta(minutes=settings.QUOTA_CHECK_EVERY_MIN), now):
             self._isolated("check the quota's books", lambda: self._check_books(now))
+        return did
+
+    def _sequence(self, now: datetime) -> int:
+        """Give what waits its leaves, up to a bound: hints must not wait behind a long backlog."""
+        did = 0
+        for _ in range(BATCHES_A_ROUND):
+            sequenced = ledger.sequence(now=now, limit=BATCH)
+            did += sequenced
+            if sequenced < BATCH:
+                break
         return did
 
     def _sign(self, now: datetime) -> int:

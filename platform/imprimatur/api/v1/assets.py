@@ -1,5 +1,6 @@
 """Images as they were made: their facts, scores and bytes, and the attempt to publish one."""
 
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.assets import selectors as assets
+from generation.jobs import selectors as jobs
 from governance.kernel import clock
 from governance.policy.permissions import Permission
 from governance.review import services as review
@@ -54,6 +56,9 @@ class AssetOutput(serializers.Serializer):
     media_type = serializers.CharField()
     recipe_sha256 = serializers.CharField()
     created_at = serializers.DateTimeField()
+    market = serializers.CharField(
+        allow_blank=True, help_text="The country that it was ordered for; empty if none."
+    )
     scores = ScoreOutput(many=True)
 
 
@@ -69,7 +74,9 @@ class AssetDetail(Endpoint):
     )
     def get(self, _request: Request, asset_id: UUID) -> Response:
         """Answer one image's facts."""
-        return Response(AssetOutput(assets.get_asset(self.actor, asset_id)).data)
+        asset = assets.get_asset(self.actor, asset_id)
+        market = jobs.ordered_as([asset.job_id])[asset.job_id].market
+        return Response(AssetOutput({**asdict(asset), "market": market}).data)
 
 
 class AssetImage(Endpoint):

@@ -176,6 +176,7 @@ class CaseFilters(Filters):
 
     brand_id = Identity(required=False)
     state = serializers.ChoiceField(CASE_STATES, required=False)
+    market = Text(required=False, max_length=16)
     decidable = serializers.BooleanField(
         default=False,
         help_text="Only those that wait for the asker's decision: the riskiest first, then what "
@@ -203,6 +204,7 @@ class CaseList(Endpoint):
                 self.actor,
                 brand_id=filters.get("brand_id"),
                 state=filters.get("state"),
+                market=filters.get("market"),
                 decidable=filters["decidable"],
                 after=after,
                 limit=limit,

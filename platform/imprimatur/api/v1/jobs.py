@@ -18,6 +18,7 @@ from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
 from imprimatur.api.fields import Filters, Flag, Identity, Input, Text, Variables, Whole
 from imprimatur.api.idempotency import Answer
+from imprimatur.api.wishes import WishInput, take_wish
 from imprimatur.workflow import order
 
 # Seconds after which it makes sense to look at an order again.
@@ -27,7 +28,7 @@ JOB_STATES = ["queued", "running", "done"]
 
 
 @extend_schema_serializer(component_name="Order")
-class OrderInput(Input):
+class OrderInput(WishInput):
     """What to make: a released template, its variables, how many variants."""
 
     template_id = Identity()
@@ -37,6 +38,12 @@ class OrderInput(Input):
     width = Whole(required=False, help_text="Pixels; with height, one of the template's sizes.")
     height = Whole(required=False, help_text="Pixels.")
     seed = Whole(required=False, help_text="0 to 2^53 - 1; default: drawn at random.")
+    market = Text(
+        required=False,
+        max_length=2,
+        help_text="The country that they are shown in (ISO 3166-1), one of the brand's markets; "
+        "default: its first. The rules and thresholds of that market hold.",
+    )
     parent_asset_id = Identity(
         required=False,
         help_text="An image of the brand that these come after, to compare them with in review: "
@@ -79,6 +86,7 @@ class JobOutput(serializers.Serializer):
     )
     items = ItemOutput(many=True)
     parent_asset_id = serializers.UUIDField(allow_null=True)
+    market = serializers.CharField(allow_blank=True, help_text="Empty for a brand without any.")
 
 
 @extend_schema_serializer(component_name="CancelledItem")
@@ -101,6 +109,7 @@ class JobFilters(Filters):
     """Which orders."""
 
     brand_id = Identity(required=False)
+    market = Text(required=False, max_length=2)
 
 
 class JobList(Endpoint):
@@ -120,7 +129,11 @@ class JobList(Endpoint):
             filters,
             JobOutput,
             lambda after, limit: jobs.list_jobs(
-                self.actor, brand_id=filters.get("brand_id"), after=after, limit=limit
+                self.actor,
+                brand_id=filters.get("brand_id"),
+                market=filters.get("market"),
+                after=after,
+                limit=limit,
             ),
         )
 
@@ -140,17 +153,20 @@ class JobList(Endpoint):
         description="Compiles the prompt, asks the model's licence, screens the prompt by the "
         "brand's rules and reserves quota. A refusal by one of these answers 422 and leaves a "
         "refusal on record, whose id is in `facts.refusal_id`; malformed input answers 400 and "
-        "leaves nothing. Where the quota is too small, ask for more with a quota request "
-        "(`POST /api/v1/quota-requests`): `facts` has its `holder_kind` and `period`. A key also "
-        "needs "
-        "`prompts:template:read` and `generation:job:read`.",
+        "leaves nothing. After a refusal by a rule, `facts` names the `field` (empty for the "
+        "finished prompt), the words `found` there from `start` to before `end` in code points, "
+        "the `next_step`, and the role that may override it. Where the quota is too small, ask "
+        "for more with a quota request (`POST /api/v1/quota-requests`): `facts` has its "
+        "`holder_kind` and `period`. A key also needs `prompts:template:read` and "
+        "`generation:job:read`.",
     )
     def post(self, _request: Request) -> Response:
         """Place an order."""
         wanted = self.parsed(OrderInput)
+        wish = take_wish(wanted)
 
         def act(key: str, now: datetime) -> Answer:
-            job = order.place(actor=self.actor, idempotency_key=key, now=now, **wanted)
+            job = order.place(actor=self.actor, idempotency_key=key, now=now, wish=wish, **wanted)
             headers = {
                 "Location": reverse("api:job", args=[job.id]),
                 "Retry-After": str(LOOK_AGAIN_S),

@@ -62,6 +62,14 @@ class ScoringPolicyOutput(VersionOutput):
 
     advisory = serializers.BooleanField()
     thresholds = serializers.DictField()
+    markets = serializers.DictField(help_text="By country: what is judged otherwise there.")
+    templates = serializers.DictField(help_text="By slug: what is judged otherwise for a template.")
+    concepts = serializers.ListField(
+        child=serializers.DictField(), help_text="What the brand does not show, in words."
+    )
+    cascades = serializers.ListField(
+        child=serializers.DictField(), help_text="Which scorer asks which for a second opinion."
+    )
 
 
 @extend_schema_serializer(component_name="ScoringPolicyInReview")
@@ -88,7 +96,23 @@ class ScoringPolicyInput(Input):
     brand_id = Identity()
     advisory = Flag()
     thresholds = Variables(
-        help_text='By scorer: `{"sharpness": {"threshold": 0.1, "severity": "flag"}}`.'
+        help_text='By scorer: `{"sharpness": {"threshold": 0.1, "severity": "flag"}}`; a rule may '
+        "also name the `version` of the scorer that its threshold was set for, and be `advisory` "
+        "alone."
+    )
+    markets = Variables(
+        required=False,
+        help_text='By country: `{"DE": {"advisory": false, "thresholds": {...}}}`. Comes last, '
+        "after the template's.",
+    )
+    templates = Variables(required=False, help_text="By a template's slug, in the same form.")
+    concepts = serializers.ListField(
+        child=Variables(), required=False, help_text="Each with a name, prompts, and against."
+    )
+    cascades = serializers.ListField(
+        child=Variables(),
+        required=False,
+        help_text="Each with first, second, from, to, and combine.",
     )
 
 
@@ -187,14 +211,18 @@ class ScoringPolicyList(Endpoint):
         creates=True,
         refuses=[404],
         headers={"Location": "The policy."},
-        description="It counts once the reviewers of its case approved it.",
+        description="It counts once the reviewers of its case approved it. A backtest over the "
+        "brand's last 1,000 images is filed with it.",
     )
     def post(self, _request: Request) -> Response:
         """Propose the next scoring policy."""
-        wanted = self.parsed(ScoringPolicyInput)
+        content = dict(self.parsed(ScoringPolicyInput))
+        brand_id = content.pop("brand_id")
 
         def act(_key: str, now: datetime) -> Answer:
-            policy = brand_services.propose_scoring_policy(actor=self.actor, now=now, **wanted)
+            policy = policies.propose_scoring(
+                actor=self.actor, brand_id=brand_id, content=content, now=now
+            )
             headers = {"Location": reverse("api:scoring-policy", args=[policy.id])}
             return Answer(201, _with_case(ScoringPolicyOutput, policy), headers)
 

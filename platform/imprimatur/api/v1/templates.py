@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from governance.kernel import clock
 from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Identity, Input, Text, Variables, Whole
+from imprimatur.api.fields import Filters, Identity, Text, Variables, Whole
 from imprimatur.api.pagination import slice_by_id
+from imprimatur.api.wishes import WishInput, take_wish
 from imprimatur.workflow import order
 from templates.prompts import selectors as prompts
 
@@ -53,7 +54,7 @@ class TemplateOutput(serializers.Serializer):
 
 
 @extend_schema_serializer(component_name="PreviewRequest")
-class PreviewInput(Input):
+class PreviewInput(WishInput):
     """What an order would hold."""
 
     variables = Variables(help_text="By name, as the template's JSON Schema asks.")
@@ -61,6 +62,26 @@ class PreviewInput(Input):
     profile = Text(required=False, max_length=60, help_text="A model profile; default: the first.")
     width = Whole(required=False, help_text="Pixels; with height, one of the template's sizes.")
     height = Whole(required=False, help_text="Pixels.")
+    market = Text(
+        required=False, max_length=2, help_text="One of the brand's markets; default: its first."
+    )
+
+
+@extend_schema_serializer(component_name="PromptFinding")
+class FindingOutput(serializers.Serializer):
+    """Words that a rule of the brand refuses, and where they stand."""
+
+    pointer = serializers.CharField(help_text="What has to change, as a JSON Pointer.")
+    field = serializers.CharField(
+        allow_blank=True, help_text="The variable; empty for the finished prompt."
+    )
+    start = serializers.IntegerField(help_text="Where they begin there, in code points.")
+    end = serializers.IntegerField(help_text="The code point behind them.")
+    found = serializers.CharField(help_text="As they were typed.")
+    category = serializers.CharField()
+    reason = serializers.CharField()
+    next_step = serializers.CharField()
+    overridable_by = serializers.CharField(help_text="The role that may override it.")
 
 
 @extend_schema_serializer(component_name="AccountAfter")
@@ -117,6 +138,8 @@ class PreviewOutput(serializers.Serializer):
         help_text="Seconds that one image took lately (the median of up to 50); null if unknown.",
     )
     estimate = EstimateOutput()
+    findings = FindingOutput(many=True, help_text="Up to 20 places, the first one refuses it.")
+    market = serializers.CharField(allow_blank=True, help_text="Empty for a brand without any.")
 
 
 class TemplateFilters(Filters):
@@ -170,13 +193,15 @@ class TemplatePreview(Endpoint):
         needs=Permission.PROMPTS_TEMPLATE_READ,
         takes=PreviewInput,
         gives=PreviewOutput,
-        refuses=[404, 409],
-        description="Compiles and screens; nothing is recorded and no quota is touched.",
+        refuses=[404, 409, 429],
+        description="Compiles and screens; nothing is recorded and no quota is touched. Made to be "
+        "asked while somebody types: beyond a number in a minute it answers 429.",
     )
     def post(self, _request: Request, template_id: UUID) -> Response:
         """Compile an order without placing it."""
         wanted = self.parsed(PreviewInput)
+        wish = take_wish(wanted)
         preview = order.preview(
-            actor=self.actor, template_id=template_id, now=clock.now(), **wanted
+            actor=self.actor, template_id=template_id, now=clock.now(), wish=wish, **wanted
         )
         return Response(PreviewOutput(preview).data)

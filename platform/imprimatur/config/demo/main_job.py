@@ -145,7 +145,9 @@ def _await_images(marta: Person, job_id: str, report: Report) -> list[dict[str, 
         scores = {score["scorer"]: score["value"] for score in asset["scores"]}
         _check(len(scores) >= 5, "safety, prompt match and the three technical scores are there")  # noqa: PLR2004
         images.append({**asset, "case_id": item["case_id"], "seed": item["seed"]})
-        told = " ".join(f"{name}={value:.3f}" for name, value in sorted(scores.items()))
+        # A second opinion that nobody had to ask for gave no value.
+        given = {name: value for name, value in scores.items() if value is not None}
+        told = " ".join(f"{name}={value:.3f}" for name, value in sorted(given.items()))
         report.say(f"2 image {item['number']}", f"{asset['sha256'][:12]}… {told}")
     _check(len({image["sha256"] for image in images}) == VARIANTS, "three different images")
     report.facts["images"] = [

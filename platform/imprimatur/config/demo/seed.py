@@ -20,13 +20,8 @@ from generation.packs import manifest
 from generation.registry import selectors as registry_selectors
 from generation.registry import services as registry
 from governance.kernel.actors import SYSTEM, Actor
-from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import NotFound
 from governance.kernel.roles import Role
-from governance.licences import selectors as licence_selectors
-from governance.licences import services as licences
-from governance.licences.records import Terms
-from governance.licences.states import Purpose
 from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
 from governance.review import selectors as review_selectors
@@ -36,12 +31,13 @@ from governance.review.records import StageSpec
 from imprimatur.accounts import selectors as people
 from imprimatur.accounts import services as accounts
 from imprimatur.accounts.services import NewPerson
-from imprimatur.config.demo import bucket
+from imprimatur.config.demo import bucket, papers, wardrobe
 from imprimatur.publishing import selectors as publishing_selectors
 from imprimatur.publishing import services as publishing
-from imprimatur.workflow import policies
+from imprimatur.workflow import backtest, policies
 from templates.brands import selectors as brand_selectors
 from templates.brands import services as brands
+from templates.brands.markets import Market
 from templates.prompts import library
 from templates.prompts import selectors as prompt_selectors
 from templates.prompts import services as prompts
@@ -50,7 +46,10 @@ BRAND = "northwind-studio"
 PROFILE = "demo-sd3"
 PACK_FOLDER = "demo"
 LIBRARY_PACK = "product_studio"
+# Brings templates only: it is for a brand that has its rules.
+CAMPAIGN_PACK = "seasonal_campaign"
 IMAGES_A_MONTH = 500
+MARKETS = (Market("GB", ("en-GB",)), Market("DE", ("de",)), Market("CH", ("de-CH", "fr", "it")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,9 @@ def seed(*, now: datetime) -> Seeded:
     pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
     _rules(mona, max_, brand_id, pack, now)
     _profile(ada, grace, now)
+    _adapters(ada, grace, now)
     _templates(mona, max_, brand_id, pack, now)
+    _templates(mona, max_, brand_id, library.read_pack(library.FOLDER / CAMPAIGN_PACK), now)
     _quota(ada, brand_id, now)
     destinations = _destinations(ada, grace, brand_id, now)
     return Seeded(brand_id, passwords, destinations)
@@ -147,7 +148,12 @@ def _brand(admin: Actor, now: datetime) -> UUID:
         return found.id
     pack = library.read_pack(library.FOLDER / LIBRARY_PACK)
     return brands.create_brand(
-        actor=admin, slug=BRAND, name="Northwind Studio", palette=pack.palette, now=now
+        actor=admin,
+        slug=BRAND,
+        name="Northwind Studio",
+        palette=pack.palette,
+        markets=MARKETS,
+        now=now,
     ).id
 
 
@@ -219,11 +225,25 @@ def _rules(
                 brand_id=brand_id,
                 advisory=pack.scoring.advisory,
                 thresholds=pack.scoring.thresholds,
+                **pack.scoring.sections,
                 now=now,
             )
+            backtest.run(actor=author, policy_id=policy.id, now=now)
             brands.approve_scoring_policy(
                 actor=approver, policy_id=policy.id, sha256=policy.sha256, now=now
             )
+
+
+def _adapters(proposer: Actor, approver: Actor, now: datetime) -> None:
+    """Register the adapters that the pack brings along."""
+    pack = manifest.read(Path(settings.MODELS_FOLDER) / PACK_FOLDER)
+    wardrobe.seed(
+        proposer,
+        approver,
+        pack,
+        lambda each: papers.agree_to_card(proposer, approver, each, now),
+        now,
+    )
 
 
 def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
@@ -232,11 +252,11 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
     if _approved_snapshot() == pack.model.snapshot_sha256:
         return
     with transaction.atomic():
-        licence_id = _licence(proposer, approver, pack.model, now)
+        licence_id = papers.agree_to_card(proposer, approver, pack.model, now)
         profile = registry.propose_profile(
             actor=proposer,
             slug=PROFILE,
-            name="Demo model (uncalibrated)",
+            name="Demo model" if pack.calibrated else "Demo model (uncalibrated)",
             family=pack.model.family,
             pipeline=pack.model.pipeline,
             folder=f"{PACK_FOLDER}/{pack.model.folder.relative_to(pack.folder).as_posix()}",
@@ -266,24 +286,6 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
             now=now,
         )
         registry.approve_profile(actor=approver, profile_id=profile.id, now=now)
-
-
-def _licence(proposer: Actor, approver: Actor, model: manifest.PackModel, now: datetime) -> UUID:
-    """Put the model's licence on record; its text is the model card, which names it."""
-    text = (model.folder / "README.md").read_bytes()
-    found = licence_selectors.find_agreed(model.licence, sha256_hex(text))
-    if found is not None:
-        return found.id
-    proposed = licences.propose_licence(
-        actor=proposer,
-        identifier=model.licence,
-        name="Demo model: no rights reserved",
-        text=text,
-        text_sha256=sha256_hex(text),
-        terms=Terms(purposes=tuple(Purpose.values)),
-        now=now,
-    )
-    return licences.agree_licence(actor=approver, licence_id=proposed.id, now=now).id
 
 
 def _approved_snapshot() -> str:

@@ -29,6 +29,9 @@ class BoundedConnection(psycopg.Connection[Any]):
             self.pgconn.finish()
             message = "the database did not answer in time"
             raise psycopg.OperationalError(message) from error
+        except psycopg.errors.IdleInTransactionSessionTimeout as error:
+            # This process was frozen and lost its session: to the code, the database was away.
+            raise psycopg.OperationalError(str(error)) from error
 
 
 def connect(*, answer_s: float | None = None, **options: Any) -> BoundedConnection:

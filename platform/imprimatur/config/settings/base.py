@@ -310,6 +310,10 @@ PRICE_CURRENCY = env_str("PRICE_CURRENCY", "EUR")
 QUOTA_CHECK_EVERY_MIN = env_int("QUOTA_CHECK_EVERY_MIN", 5)
 # Seconds between two looks round each destination for what no record explains.
 RECONCILE_EVERY_S = env_int("RECONCILE_EVERY_S", 3600)
+# The most previews of orders that one person may ask one web process for in a minute.
+PREVIEWS_A_MINUTE = env_int("PREVIEWS_A_MINUTE", 240)
+# The most replays of images that one person may ask for in an hour.
+REPLAYS_AN_HOUR = env_int("REPLAYS_AN_HOUR", 20)
 # The most variants that one order may ask for.
 MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
 # Days for which an overridden prompt may still be ordered, once and word for word.
@@ -320,6 +324,12 @@ ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
 WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")
 # How many threads a render uses; part of the recipe, because it changes the last bits.
 WORKER_THREADS = env_int("WORKER_THREADS", 1)
+# Seconds that one scorer may take for one image; after that its process is ended, the image held.
+SCORER_TIMEOUT_S = env_int("SCORER_TIMEOUT_S", 30)
+# Seconds that starting the scoring process, or loading one scorer's model, may take.
+SCORER_LOAD_TIMEOUT_S = env_int("SCORER_LOAD_TIMEOUT_S", 300)
+# The most megabytes that the scoring process may take; on a CPU of address space, else of data.
+SCORING_MEMORY_MB = env_int("SCORING_MEMORY_MB", 8192)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -346,6 +356,7 @@ SPECTACULAR_SETTINGS = {
         "ItemState": "imprimatur.api.v1.jobs.ITEM_STATES",
         "JobState": "imprimatur.api.v1.jobs.JOB_STATES",
         "PublicationState": "imprimatur.api.v1.publications.PUBLICATION_STATES",
+        "ReplayState": "imprimatur.api.v1.replays.REPLAY_STATES",
         "Role": "imprimatur.api.fields.ROLES",
         "Ruling": "imprimatur.api.v1.appeals.RULINGS",
         "Verdict": "imprimatur.api.v1.cases.VERDICTS",

@@ -74,11 +74,12 @@ def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
     a Refusal: then nothing is released, and the sweeper asks again after a pause.
     """
     require(SYSTEM, Permission.PUBLISHING_RELEASE_CREATE, Context())
-    case = review.get_case(SYSTEM, case_id)
-    approval = _approval_of(case, now)
-    earlier = releases.find_release(approval_id=approval.id)
+    # A hint that comes twice costs two queries, not what a release costs.
+    earlier = _earlier(case_id)
     if earlier is not None:
         return earlier
+    case = review.get_case(SYSTEM, case_id)
+    approval = _approval_of(case, now)
     if ledger.is_covered(approval.entry_id) is None:
         log.info("Waiting for a checkpoint", case_id=str(case_id))
         return None
@@ -90,6 +91,15 @@ def release_case(*, case_id: UUID, now: datetime) -> ReleaseRecord | None:
             _refuse_once(case, error, now)
         raise
     return _record(case, approval, prepared, now)
+
+
+def _earlier(case_id: UUID) -> ReleaseRecord | None:
+    """Return what the case was released as before."""
+    try:
+        approval = review.get_approval(case_id=case_id)
+    except NotFound:
+        return None
+    return releases.find_release(approval_id=approval.id)
 
 
 def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prepared:
@@ -166,6 +176,7 @@ def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prep
                 rendered_at=asset.created_at,
                 quota_reservation_id=order.item_id,
                 gpu_s=f"{order.render_s:.3f}",
+                markets=(order.market,) if order.market else (),
             ),
             scores=_score_facts(asset, is_calibrated=bool(recipe["profile"]["is_calibrated"])),
             decisions=_decision_facts(case, approval),
@@ -306,6 +317,7 @@ def _recipe_facts(recipe: dict[str, Any]) -> facts.RecipeFacts:
         dtype=recipe["dtype"],
         worker_class=told["device"],
         can_replay=True,
+        adapter_ids=tuple(UUID(each["id"]) for each in recipe.get("adapters", ())),
         libraries=told,
     )
 
@@ -315,7 +327,7 @@ def _score_facts(asset: AssetRecord, *, is_calibrated: bool) -> tuple[facts.Scor
         facts.ScoreFacts(
             scorer=score.scorer,
             scorer_sha256=score.weights_sha256 or None,
-            value=repr(score.value),
+            value=None if score.value is None else repr(score.value),
             threshold=None if score.threshold is None else repr(score.threshold),
             policy_version=str(score.policy_id),
             verdict=score.verdict,

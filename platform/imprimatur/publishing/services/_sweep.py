@@ -33,10 +33,13 @@ def sweep(*, now: datetime, limit: int = 100) -> int:
 def _hint_again(waits: Q, task: str, now: datetime, limit: int) -> int:
     hints = 0
     long_ago = now - timedelta(seconds=settings.HINT_AGAIN_S)
-    waiting = Publication.objects.filter(
-        Q(hinted_at__isnull=True) | Q(hinted_at__lt=long_ago), waits
-    )
-    for publication_id in waiting.order_by("hinted_at").values_list("pk", flat=True)[:limit]:
+    never, again = Q(hinted_at__isnull=True), Q(hinted_at__lt=long_ago)
+    waiting = Publication.objects.filter(never | again, waits)
+    rows = waiting.order_by("hinted_at").values_list("pk", flat=True)
+    for publication_id in [
+        *rows.filter(never)[:limit],
+        *rows.filter(again)[: min(limit, release_services.HINTED_AGAIN_A_ROUND)],
+    ]:
         with transaction.atomic():
             if waiting.filter(pk=publication_id).update(hinted_at=now):
                 outbox.wake(task, queue=QUEUE, publication_id=str(publication_id))

@@ -1,20 +1,25 @@
 """The shape of an order, drawn from a version's JSON Schema; the services judge the values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
+from imprimatur.workflow.wearing import Wish
+from templates.brands.markets import Market
+
 PREFIX = "v-"
 PILLS_MOST = 7
 USUAL_VARIANTS = 3
 SEED_MAX = 2**53 - 1
+FIRST_FIELDS = ("market", "adapter", "size", "variants")
 
 
 class OrderForm(forms.Form):
-    """One field per variable of the schema, then size, count and, apart, model and seed."""
+    """One field per variable of the schema, then market, size, count and, apart, model and seed."""
 
     def __init__(
         self,
@@ -24,6 +29,10 @@ class OrderForm(forms.Form):
         most_variants: int,
         profiles: Mapping[str, str],
         idempotency_key: str,
+        markets: Sequence[Market] = (),
+        looks: Mapping[str, str] | None = None,
+        controls: Collection[str] = (),
+        source: UUID | None = None,
     ) -> None:
         super().__init__(data)
         self.label_suffix = ""
@@ -39,7 +48,21 @@ class OrderForm(forms.Form):
                 is_required=name in required,
                 initial=starter.get(name),
             )
+        if markets:
+            self.fields["market"] = _market_field(markets)
         self._add_order_fields(content, most_variants, profiles, idempotency_key)
+        self._controls = list(controls)
+        if looks:
+            self.fields["adapter"] = forms.ChoiceField(
+                label=_("Look"),
+                required=False,
+                choices=[("", _("None")), *looks.items()],
+                widget=_select(),
+            )
+        if self._controls:
+            self.fields["control_asset_id"] = forms.UUIDField(
+                required=False, initial=source, widget=forms.HiddenInput
+            )
 
     def _add_order_fields(
         self,
@@ -83,8 +106,8 @@ class OrderForm(forms.Form):
 
     @property
     def size_fields(self) -> list[BoundField]:
-        """Return the fields that say how large and how many."""
-        return [self["size"], self["variants"]]
+        """Return the fields that say for where, how large and how many."""
+        return [self[name] for name in FIRST_FIELDS if name in self.fields]
 
     @property
     def more_fields(self) -> list[BoundField]:
@@ -95,6 +118,15 @@ class OrderForm(forms.Form):
     def has_more_errors(self) -> bool:
         """Tell whether one of the fields that few people need is wrong."""
         return any(field.errors for field in self.more_fields)
+
+    def wish(self) -> Wish:
+        """Return the look that was chosen, and the image whose outlines are followed."""
+        source = self.cleaned_data.get("control_asset_id")
+        return Wish(
+            adapter=self.cleaned_data.get("adapter") or None,
+            control=self._controls[0] if source and self._controls else None,
+            control_asset_id=source,
+        )
 
     def variables(self) -> dict[str, Any]:
         """Return the variables as typed values; what was left empty is left out."""
@@ -109,6 +141,10 @@ class OrderForm(forms.Form):
         """Return width and height in pixels."""
         width, _x, height = str(self.cleaned_data["size"]).partition("x")
         return int(width), int(height)
+
+    def market(self) -> str | None:
+        """Return the market that was chosen; None leaves the choice to the brand."""
+        return self.cleaned_data.get("market") or None
 
     def add_problem(self, pointer: str | None, detail: str) -> None:
         """Put a service's objection next to the field that its JSON Pointer names."""
@@ -171,6 +207,19 @@ def _choice_field(values: Iterable[Any], shared: dict[str, Any]) -> forms.Field:
         empty_value=None,
         widget=forms.RadioSelect if is_short else _select(),
         **shared,
+    )
+
+
+def _market_field(markets: Sequence[Market]) -> forms.ChoiceField:
+    """Return the choice of a market; its first is chosen, as it is where an order names none."""
+    is_short = len(markets) <= PILLS_MOST
+    return forms.ChoiceField(
+        label=_("Market"),
+        choices=[(each.code, f"{each.code} · {', '.join(each.languages)}") for each in markets],
+        initial=markets[0].code,
+        required=False,
+        help_text=_("Where the images are shown. The brand's rules for that market hold."),
+        widget=forms.RadioSelect if is_short else _select(),
     )
 
 

@@ -13,6 +13,7 @@ from generation.assets.selectors import AssetRecord, ScoreRecord
 from generation.jobs import selectors as jobs_reads
 from generation.jobs.records import ItemRecord, JobRecord
 from generation.registry import selectors as registry
+from generation.registry.states import AdapterKind
 from governance.kernel import clock
 from governance.kernel.actors import Actor
 from governance.kernel.roles import Role
@@ -23,6 +24,7 @@ from governance.review import selectors as review
 from governance.review.records import CaseRecord
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
+from imprimatur.web.screens import findings
 from templates.brands import selectors as brands
 from templates.brands.records import BrandRecord
 from templates.prompts import selectors as prompts
@@ -116,6 +118,7 @@ def _order_row(
         "id": job.id,
         "name": job.template_name,
         "brand": brand_name(known, job.brand_id),
+        "market": job.market,
         "created_at": job.created_at,
         "requester": "" if job.requester_id == reader_id else names.get(job.requester_id, ""),
         "is_running": job.state != "done",
@@ -194,8 +197,15 @@ def flags_of(asset: AssetRecord | None) -> int:
     return 0 if asset is None else sum(s.verdict not in {"pass", "hold"} for s in asset.scores)
 
 
-def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
-    """Return an asset with its scores in the screen's words."""
+def shown_asset(
+    asset: AssetRecord, *, is_calibrated: bool, twins: Mapping[UUID, AssetRecord]
+) -> dict[str, Any]:
+    """Return an asset with its scores in the screen's words; `twins` as `findings.twins_of`."""
+    scores = findings.of(asset, twins)
+    drawn = next((score["number"] for score in scores if score["is_drawn"]), None)
+    for score in scores:
+        # What failed is seen at once; evidence of what passed waits to be asked for.
+        score["is_first_drawn"] = score["number"] == drawn and score["is_failing"]
     return {
         "id": asset.id,
         "sha256": asset.sha256,
@@ -204,18 +214,7 @@ def shown_asset(asset: AssetRecord, *, is_calibrated: bool) -> dict[str, Any]:
         "size_bytes": asset.size_bytes,
         "media_type": asset.media_type,
         "is_calibrated": is_calibrated,
-        "scores": [
-            {
-                "name": words.scorer(score.scorer),
-                "value": score.value,
-                "share": words.share(score.scorer, score.value, score.threshold),
-                "limit_share": words.share(score.scorer, score.threshold, score.threshold),
-                "limit": words.limit(score.scorer, score.threshold),
-                "verdict": score.verdict,
-                "reason": score.reason,
-            }
-            for score in asset.scores
-        ],
+        "scores": scores,
     }
 
 
@@ -242,6 +241,19 @@ def origin_of(actor: Actor, job: JobRecord, item: ItemRecord, requester: str) ->
         facts.append((_("Variables"), _("Erased")))
     for name, value in (job.variables or {}).items():
         facts.append((declared.get(name, {}).get("title") or name.replace("_", " "), str(value)))
+    facts += [(_("Market"), job.market)] if job.market else []
+    facts += [
+        (
+            str(AdapterKind(worn.adapter.kind).label).capitalize(),
+            _("%(name)s, version %(number)s, strength %(strength)s")
+            % {
+                "name": worn.adapter.name,
+                "number": worn.adapter.number,
+                "strength": f"{worn.strength:g}",
+            },
+        )
+        for worn in jobs_reads.worn_by(item.id)
+    ]
     facts += [
         (_("Ordered by"), requester),
         (_("Model"), profile.name),
@@ -269,7 +281,7 @@ def hold_reasons(asset: AssetRecord | None) -> list[str]:
     """Return in words which scorers could not judge an image, and why."""
     unsaid = _("no reason was given")
     return [
-        f"{words.scorer(score.scorer)}: {score.reason or unsaid}"
+        f"{findings.name_of(score)}: {score.reason or unsaid}"
         for score in (asset.scores if asset else ())
         if score.verdict == "hold"
     ]
@@ -278,7 +290,7 @@ def hold_reasons(asset: AssetRecord | None) -> list[str]:
 def flag_reasons(asset: AssetRecord | None) -> list[str]:
     """Return in words which scores broke a rule, and by how much; holds have words of their own."""
     return [
-        f"{words.scorer(score.scorer)}: {score.reason or _measured(score)}"
+        f"{findings.name_of(score)}: {score.reason or _measured(score)}"
         for score in (asset.scores if asset else ())
         if score.verdict not in {"pass", "hold"}
     ]
@@ -288,5 +300,5 @@ def _measured(score: ScoreRecord) -> str:
     value = "–" if score.value is None else f"{score.value:.2f}"
     return _("%(value)s, but the brand asks for %(limit)s") % {
         "value": value,
-        "limit": words.limit(score.scorer, score.threshold),
+        "limit": findings.limit_of(score),
     }

@@ -23,7 +23,16 @@ from governance.review.records import CaseRecord, CaseStage, GivenDecision
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
 from imprimatur.web.forms.decision import ANSWERS
-from imprimatur.web.screens import _shared, assigning, emergencies, threads
+from imprimatur.web.screens import (
+    _shared,
+    assigning,
+    backtests,
+    emergencies,
+    findings,
+    replays,
+    scoring,
+    threads,
+)
 from templates.brands import screening
 from templates.brands import selectors as brands
 from templates.prompts import selectors as prompts
@@ -71,6 +80,8 @@ def case_page(actor: Actor, case_id: UUID, now: datetime) -> dict[str, Any]:
         "threads": threads.on_page(actor, case),
         "may_assign": assigning.may_assign(actor, case),
         "emergency": emergencies.on_page(actor, case),
+        "backtest": backtests.on_page(actor, case),
+        "replay": replays.on_page(actor, case),
     }
 
 
@@ -99,7 +110,11 @@ def _asset_subject(actor: Actor, asset: AssetRecord, requester: str) -> dict[str
     item = next(item for item in job.items if item.id == asset.item_id)
     origin = _shared.origin_of(actor, job, item, requester)
     return {
-        "asset": _shared.shown_asset(asset, is_calibrated=origin["is_calibrated"]),
+        "asset": _shared.shown_asset(
+            asset,
+            is_calibrated=origin["is_calibrated"],
+            twins=findings.twins_of(actor, [asset]),
+        ),
         "prompt": origin["prompt"],
         "origin": origin["facts"],
     }
@@ -146,7 +161,11 @@ def _governing_subject(actor: Actor, case: CaseRecord, requester: str) -> dict[s
         "scoring_policy": _("The scoring policy under review"),
     }
     content = _governing_content(actor, case)
+    more: dict[str, Any] = {}
+    if case.subject.kind == "scoring_policy":
+        more = {"policy_id": case.subject.id, "changes": scoring.changes_of(actor, case.subject.id)}
     return {
+        **more,
         "content_title": titles[case.subject.kind],
         "content": [{"label": _label(key), "text": _text(each)} for key, each in content.items()],
         "origin": [{"label": _("Submitted by"), "text": requester}],
@@ -160,8 +179,7 @@ def _governing_content(actor: Actor, case: CaseRecord) -> dict[str, Any]:
         rules = brands.get_rules(actor, case.subject.id)
         return {"number": rules.number, "rules": screening.document_of(rules.rules)}
     policy = brands.read_scoring_policy(actor, case.subject.id)
-    thresholds = {scorer: dict(limits) for scorer, limits in policy.thresholds.items()}
-    return {"number": policy.number, "advisory": policy.advisory, "thresholds": thresholds}
+    return {"number": policy.number, **policy.document}
 
 
 def _label(key: str) -> str:

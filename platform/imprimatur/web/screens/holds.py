@@ -15,7 +15,7 @@ from governance.policy import permits
 from governance.policy.permissions import Permission
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared
+from imprimatur.web.screens import _shared, findings
 from templates.brands.records import BrandRecord
 
 
@@ -59,7 +59,11 @@ def hold_page(actor: Actor, item_id: UUID) -> dict[str, Any]:
             "state": item.state,
             "held_at": item.finished_at,
             "case_id": item.case_id,
-            "asset": _shared.shown_asset(asset, is_calibrated=origin["is_calibrated"]),
+            "asset": _shared.shown_asset(
+                asset,
+                is_calibrated=origin["is_calibrated"],
+                twins=findings.twins_of(actor, [asset]),
+            ),
             "reasons": _shared.hold_reasons(asset),
             "origin": origin["facts"],
             "prompt": origin["prompt"],

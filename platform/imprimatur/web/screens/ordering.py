@@ -7,21 +7,24 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.jobs import selectors as jobs
 from generation.registry import selectors as registry
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import DomainError
 from governance.kernel.ids import uuid7
 from governance.quota import selectors as quota
 from governance.quota.records import AccountRecord
 from imprimatur.web import words
-from imprimatur.web.forms.order import OrderForm
+from imprimatur.web.forms.order import PREFIX, OrderForm
 from imprimatur.web.screens import _shared
 from imprimatur.workflow.costs import Costs, Estimate
 from imprimatur.workflow.order import Preview
+from imprimatur.workflow.screening import Finding
+from templates.brands import selectors as brands
 from templates.prompts import selectors as prompts
 from templates.prompts.records import VersionRecord
 
@@ -30,8 +33,17 @@ MINUTES_FROM_S = 90
 CENT = Decimal("0.01")
 
 
-def order_form(version: VersionRecord, data: Mapping[str, Any] | None = None) -> OrderForm:
-    """Return the form that a version's schema draws; a fresh one carries a fresh key."""
+def order_form(
+    version: VersionRecord, data: Mapping[str, Any] | None = None, *, source: UUID | None = None
+) -> OrderForm:
+    """Return the form that a version's schema draws; a fresh one carries a fresh key.
+
+    `source` is the image whose outlines the new ones are to follow.
+    """
+    looks, controls = (
+        registry.names_in_use([each["slug"] for each in version.content.get(field, ())])
+        for field in ("adapters", "controls")
+    )
     known = {profile.slug: profile.name for profile in registry.list_profiles()}
     return OrderForm(
         version.content,
@@ -39,6 +51,10 @@ def order_form(version: VersionRecord, data: Mapping[str, Any] | None = None) ->
         most_variants=settings.MAX_VARIANTS,
         profiles={slug: known[slug] for slug in version.content["profiles"] if slug in known},
         idempotency_key=f"portal-{uuid7()}",
+        markets=brands.get_brand(SYSTEM, version.brand_id).markets,
+        looks=looks,
+        controls=controls,
+        source=source,
     )
 
 
@@ -110,6 +126,48 @@ def takes(estimate: Estimate) -> list[str]:
     return lines
 
 
+def marked(preview: Preview) -> list[dict[str, Any]]:
+    """Return the prompt in pieces, each with whether a rule refuses it."""
+    pieces: list[dict[str, Any]] = []
+    at = 0
+    places = [(each.start, each.end) for each in preview.findings if not each.field]
+    for start, end in sorted(places):
+        if start >= at:
+            pieces += [
+                {"text": preview.prompt[at:start], "is_refused": False},
+                {"text": preview.prompt[start:end], "is_refused": True},
+            ]
+            at = end
+    return [*pieces, {"text": preview.prompt[at:], "is_refused": False}]
+
+
+def findings(preview: Preview, form: OrderForm) -> list[dict[str, Any]]:
+    """Return what the rules refuse, field by field; what only the finished prompt holds comes last.
+
+    What was found in a field is not said a second time for the prompt that it went into.
+    """
+    labels = {field.name.removeprefix(PREFIX): field for field in form.variable_fields}
+    in_fields = {(each.category, each.found.casefold()) for each in preview.findings if each.field}
+    return [
+        _finding(each, str(labels[each.field].label) if each.field in labels else "", labels)
+        for each in preview.findings
+        if each.field or (each.category, each.found.casefold()) not in in_fields
+    ]
+
+
+def _finding(finding: Finding, label: str, fields: Mapping[str, BoundField]) -> dict[str, Any]:
+    field = fields.get(finding.field)
+    return {
+        "label": label,
+        "anchor": field.id_for_label or field.auto_id if field else "",
+        "found": finding.found,
+        "rule": finding.category.replace("_", " "),
+        "reason": finding.reason,
+        "next_step": finding.next_step,
+        "who": words.role(finding.overridable_by),
+    }
+
+
 def short(estimate: Estimate) -> list[str]:
     """Return in words which account is too small for an order."""
     sentences = {
@@ -153,6 +211,12 @@ def _about(seconds: float) -> str:
     return _("%(n)s min") % {"n": round(seconds / 60)}
 
 
+def objection(error: DomainError) -> str:
+    """Return a refusal as it stands beside its field: the words, then why."""
+    found = error.facts.get("found")
+    return f"“{found}”: {error.detail}" if found else error.detail
+
+
 def refusal(error: DomainError) -> dict[str, Any]:
     """Return a refused order in words: rule, reason, who may override, the record."""
     facts = error.facts
@@ -166,6 +230,8 @@ def refusal(error: DomainError) -> dict[str, Any]:
         ),
         "reason": error.detail,
         "category": "" if is_quota else str(facts.get("category", "")).replace("_", " "),
+        "found": facts.get("found", ""),
+        "next_step": facts.get("next_step", ""),
         "overridable_by": words.role(str(role)) if role else "",
         "id": facts.get("refusal_id", ""),
         "note": _("It cost no quota, and the refusal is on record."),

@@ -13,7 +13,7 @@ from generation.assets.selectors import AssetRecord
 from generation.jobs import selectors as jobs
 from generation.jobs.records import ItemRecord, JobRecord
 from generation.registry import selectors as registry
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
@@ -22,7 +22,8 @@ from governance.review import selectors as review
 from governance.review.records import CaseRecord
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared
+from imprimatur.web.screens import _shared, findings
+from templates.prompts import selectors as prompts
 
 PAGE = 12
 HELD_CATEGORY = "held"
@@ -45,6 +46,7 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
     job = jobs.get_job(actor, job_id)
     made = {asset.item_id: asset for asset in assets.list_assets(actor, job_id=job.id)}
     cases = review.find_cases_for_subjects(asset.subject_id for asset in made.values())
+    twins = findings.twins_of(actor, made.values())
     is_calibrated = registry.get_profile(job.profile_id).is_calibrated
     may_cancel = permits.may(
         actor,
@@ -62,6 +64,7 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         "id": job.id,
         "name": job.template_name,
         "brand": _shared.brand_name(_shared.brands_by_id(actor), job.brand_id),
+        "market": job.market,
         "created_at": job.created_at,
         "requester": "" if is_own else accounts.display_name(job.requester_id),
         "state": job.state,
@@ -70,13 +73,28 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         "version": version_of(job),
         "summary": _summary(job),
         "order_again_id": job.template_id if may_order else None,
+        "follow_id": job.template_id if may_order and _follows(job) else None,
         "items": [
             _item(
-                actor, item, made.get(item.id), cases, is_calibrated, may_cancel, may_decide_holds
+                actor,
+                item,
+                made.get(item.id),
+                cases,
+                twins,
+                is_calibrated,
+                may_cancel,
+                may_decide_holds,
             )
             for item in job.items
         ],
     }
+
+
+def _follows(job: JobRecord) -> bool:
+    """Tell whether the version that was ordered from lets new images follow one that was made."""
+    version = prompts.get_version(SYSTEM, job.template_version_id)
+    wanted = [each["slug"] for each in version.content.get("controls", ())]
+    return bool(registry.names_in_use(wanted))
 
 
 def version_of(job: JobRecord) -> str:
@@ -90,6 +108,7 @@ def _item(
     item: ItemRecord,
     asset: AssetRecord | None,
     cases: Mapping[UUID, CaseRecord],
+    twins: Mapping[UUID, AssetRecord],
     is_calibrated: bool,
     may_cancel: bool,
     may_decide_holds: bool,
@@ -105,7 +124,9 @@ def _item(
         "seed": item.seed,
         "attempts": item.attempts,
         "asset": (
-            _shared.shown_asset(asset, is_calibrated=is_calibrated) if asset and is_shown else None
+            _shared.shown_asset(asset, is_calibrated=is_calibrated, twins=twins)
+            if asset and is_shown
+            else None
         ),
         "case": {"id": case.id, "state": case.state} if case else None,
         "flags": _shared.flags_of(asset),

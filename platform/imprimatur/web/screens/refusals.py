@@ -7,6 +7,8 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
+from generation.jobs import selectors as jobs
+from generation.registry import selectors as registry
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.policy import permits
@@ -17,7 +19,7 @@ from governance.refusals.records import AppealRecord, RefusalRecord
 from governance.refusals.states import AppealState, Stage
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared
+from imprimatur.web.screens import _shared, findings
 from imprimatur.workflow import appeals as workflow
 from templates.brands.records import BrandRecord
 
@@ -162,7 +164,6 @@ def _rows(records: Iterable[RefusalRecord], actor: Actor) -> list[dict[str, Any]
 
 
 def _facts(actor: Actor, record: RefusalRecord) -> dict[str, Any]:
-    asset = assets.find_assets(actor, [record.subject_id]).get(record.subject_id)
     return {
         "id": record.id,
         "title": _title(record),
@@ -171,8 +172,21 @@ def _facts(actor: Actor, record: RefusalRecord) -> dict[str, Any]:
         "brand": _brand(_shared.brands_by_id(actor), record),
         "at": record.created_at,
         "state": "overridden" if record.override_id else "refused",
-        "asset": asset if record.stage == Stage.IMAGE else None,
+        "asset": _refused_image(actor, record) if record.stage == Stage.IMAGE else None,
     }
+
+
+def _refused_image(actor: Actor, record: RefusalRecord) -> dict[str, Any] | None:
+    """Return the image with what its scorers found, if the person may see it."""
+    asset = assets.find_assets(actor, [record.subject_id]).get(record.subject_id)
+    if asset is None:
+        return None
+    profile = registry.get_profile(jobs.get_job(actor, asset.job_id).profile_id)
+    return _shared.shown_asset(
+        asset,
+        is_calibrated=profile.is_calibrated,
+        twins=findings.twins_of(actor, [asset]),
+    )
 
 
 def _title(record: RefusalRecord) -> str:

@@ -1,12 +1,13 @@
 """What templates draw with: icons, plates, chips, score bars, short digests; none queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from imprimatur.web import pictograms, words
+from imprimatur.web import overlays, pictograms, words
 from imprimatur.web.pictograms import Mark
 
 register = template.Library()
@@ -80,6 +81,25 @@ def scorebar(share: float | None, limit: float | None) -> SafeString:
         '<rect class="fill" y="4" width="{}" height="4"/>{}</svg>',
         round(100 * share, 2),
         mark,
+    )
+
+
+@register.simple_tag
+def overlay(finding: Mapping[str, Any], width_px: int, height_px: int) -> SafeString:
+    """Draw what a scorer found over an image; hidden unless it is the first that failed."""
+    drawn = overlays.overlay(finding, width_px, height_px, is_hidden=not finding["is_first_drawn"])
+    return mark_safe(drawn)  # noqa: S308  # numbers only
+
+
+@register.simple_tag
+def swatch(found: str, nearest: str) -> SafeString:
+    """Draw a color of the image beside the nearest one of the palette; the words stand beside."""
+    return format_html(
+        '<svg class="swatch" viewBox="0 0 48 24" aria-hidden="true" focusable="false">'
+        '<rect width="24" height="24" fill="{}"/>'
+        '<rect x="24" width="24" height="24" fill="{}"/></svg>',
+        found if words.is_hex(found) else "none",
+        nearest if words.is_hex(nearest) else "none",
     )
 
 

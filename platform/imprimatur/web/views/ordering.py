@@ -17,6 +17,7 @@ from imprimatur.web.forms.order import OrderForm
 from imprimatur.web.screens import ordering as screens
 from imprimatur.web.views._screen import is_fragment, screen
 from imprimatur.workflow import order as workflow
+from imprimatur.workflow.wearing import NOTHING
 from templates.prompts.records import VersionRecord
 
 
@@ -26,9 +27,9 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
     """Show the form, or place the order and go to its contact sheet."""
     version = screens.released_version(actor, template_id)
     if request.method != "POST":
-        form = screens.order_form(version)
+        form = screens.order_form(version, source=_source(request))
         starter = version.content.get("starter", {})
-        preview = _preview(actor, version, starter, form.usual_variants, None)
+        preview = _preview(actor, version, form, starter, form.usual_variants, None)
         return _page(request, actor, version, form, 200, **preview)
     form = screens.order_form(version, request.POST)
     if not form.is_valid():
@@ -44,6 +45,8 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
             width=width,
             height=height,
             seed=form.cleaned_data["seed"],
+            market=form.market(),
+            wish=form.wish(),
             idempotency_key=form.cleaned_data["idempotency_key"],
             now=clock.now(),
         )
@@ -55,7 +58,7 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
         return _page(request, actor, version, form, error.status)
     except (workflow.OrderRefused, QuotaExceeded) as error:
         if error.pointer:
-            form.add_problem(error.pointer, error.detail)
+            form.add_problem(error.pointer, screens.objection(error))
         refusal = screens.refusal(error)
         return _page(request, actor, version, form, error.status, refusal=refusal)
     except DomainError as error:
@@ -78,7 +81,7 @@ def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpRespon
         variants = form.cleaned_data.get("variants") or 1
         profile = form.cleaned_data.get("profile")
         size = form.size() if "size" in form.cleaned_data else (None, None)
-        context = _preview(actor, version, form.variables(), variants, profile, size)
+        context = _preview(actor, version, form, form.variables(), variants, profile, size)
     if is_fragment(request):
         response = render(request, "web/parts/preview.html", context)
     else:
@@ -90,6 +93,7 @@ def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpRespon
 def _preview(
     actor: Actor,
     version: VersionRecord,
+    form: OrderForm,
     variables: dict[str, Any],
     variants: int,
     profile: str | None,
@@ -104,16 +108,28 @@ def _preview(
             profile=profile,
             width=size[0],
             height=size[1],
+            market=form.market() if form.is_bound else None,
+            wish=form.wish() if form.is_bound else NOTHING,
             now=clock.now(),
         )
     except DomainError as error:
         return {"preview_error": error.detail}
     return {
         "preview": compiled,
+        "marked": screens.marked(compiled),
+        "findings": screens.findings(compiled, form),
         "wait": screens.wait(compiled),
         "takes": screens.takes(compiled.estimate),
         "short": screens.short(compiled.estimate),
     }
+
+
+def _source(request: HttpRequest) -> UUID | None:
+    """Return the image that an asset's page asks to follow; anything that is no id is none."""
+    try:
+        return UUID(request.GET.get("outlines_of", ""))
+    except ValueError:
+        return None
 
 
 def _problems(error: InvalidInput) -> list[tuple[str | None, str]]:

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from honcho.manager import Manager
 
+from governance.kernel.clock import now
 from imprimatur.config import processes
-from imprimatur.config.demo import running, seed
+from imprimatur.config.demo import examples, running, seed
 
 STOPPED_BY_CTRL_C = 130
 
@@ -27,6 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
+        examples.order_once(now=now())
         self._greet(host, port)
         manager = Manager()
         for name in processes.commands(host=host, port=port):
@@ -46,7 +48,8 @@ class Command(BaseCommand):
         ]
         lines += [
             "",
-            f"  The pictures of the demo model are noise: it is random. Files: {settings.VAR}",
+            "  The first pictures are being painted: a small model, trained on a drawn world of",
+            f"  products, runs in the worker. Sign in as marta or bruno. Files: {settings.VAR}",
             "",
         ]
         self.stdout.write("\n".join(lines))
