@@ -8,6 +8,38 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+# Where tests may use a database without saying so: they run as processes, or look at all of it.
+_MAY_USE_A_DATABASE = ("contract", "integration", "journeys", "promises")
+_USES_A_DATABASE = {"db", "transactional_db", "django_db_setup", "live_server", "admin_client"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the second pass leave out what no database can change."""
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="leave out the tests that use no database: another pass has run them",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what `--database-only` says."""
+    if not config.getoption("--database-only"):
+        return
+    kept = [item for item in items if _uses_a_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _uses_a_database(item: pytest.Item) -> bool:
+    """Tell by its marks, its fixtures and its folder whether a test may use a database."""
+    return (
+        item.path.relative_to(item.config.rootpath).parts[1] in _MAY_USE_A_DATABASE
+        or any(item.get_closest_marker(name) for name in ("django_db", "postgresql", "processes"))
+        or not _USES_A_DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
+    )
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Give each xdist process a database of its own."""

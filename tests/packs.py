@@ -12,14 +12,15 @@ from generation.packs import builder, manifest
 SEED = 7
 
 
-def shared_pack(tmp_path_factory: pytest.TempPathFactory) -> manifest.Pack:
-    """Return the run's one demo pack, which no test may change; see `copy_of`."""
+def shared_pack(tmp_path_factory: pytest.TempPathFactory, family: str = "sd3") -> manifest.Pack:
+    """Return the run's one random pack of a family, which no test may change; see `copy_of`."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
-    with (root / "demo-pack.lock").open("w") as lock:
+    name = "demo-pack" if family == "sd3" else f"demo-pack-{family}"
+    with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return builder.build(root / "demo-pack", seed=SEED).pack
+        return builder.build(root / name, seed=SEED, family=family).pack
 
 
 def copy_of(pack: manifest.Pack, folder: Path) -> manifest.Pack:

@@ -1,4 +1,4 @@
-"""Runs the whole suite: embedded, and on PostgreSQL and Redis where they answer.
+"""Runs the whole suite embedded, and what uses a database on PostgreSQL and Redis, if they answer.
 
     python -m tests.run [pytest arguments]
 
@@ -48,7 +48,8 @@ def main() -> int:
     extra = tuple(sys.argv[1:])
     runs = [Run("embedded (SQLite, file broker)", {}, extra)]
     if not missing:
-        runs.append(Run("PostgreSQL and Redis", _services_environment(), extra))
+        arguments = ("--database-only", *extra)
+        runs.append(Run("PostgreSQL and Redis", _services_environment(), arguments))
     statuses = [_run(run) for run in runs]
     if missing:
         names = " and ".join(missing)

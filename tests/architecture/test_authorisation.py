@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from argparse import ArgumentParser
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -149,7 +149,13 @@ def senders(folder: Path) -> set[str]:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in SENDING
+        # Much else is applied to one thing; a task is given its arguments in a list or by name.
+        and not (node.func.attr == "apply" and _is_one_thing(node.args))
     }
+
+
+def _is_one_thing(arguments: list[ast.expr]) -> bool:
+    return len(arguments) == 1 and not isinstance(arguments[0], ast.List | ast.Tuple)
 
 
 class TestTasks:
@@ -217,11 +223,17 @@ class TestCommands:
 
 
 def asks_for_whom(name: str) -> bool:
-    """Tell whether a command has the option that names the person it acts as."""
+    """Tell whether a command, or one of its acts, has the option that names whom it acts as."""
     command = load_command_class(str(get_commands()[name]), name)
     parser = ArgumentParser()
     command.add_arguments(parser)
-    return "--as" in parser._option_string_actions
+    acts = [
+        act
+        for action in parser._actions
+        if isinstance(action, _SubParsersAction)
+        for act in action.choices.values()
+    ]
+    return any("--as" in each._option_string_actions for each in (parser, *acts))
 
 
 class TestAdmin:

@@ -21,6 +21,7 @@ MAY_READ = {
     CONFIG / "settings" / "test.py",
     CONFIG / "demo" / "running.py",
     CONFIG / "management" / "commands" / "demo.py",
+    ROOT / "generation" / "scoring" / "process.py",
     ROOT / "generation" / "weights" / "runtime.py",
 }
 

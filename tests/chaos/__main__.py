@@ -1,6 +1,6 @@
 """`python -m tests.chaos`: one seeded chaos run, a table of recoveries, and the history's verdict.
 
-    python -m tests.chaos --seed 7 --minutes 5 [--broker rabbitmq] [--history FILE]
+    python -m tests.chaos --seed 7 --minutes 5 [--broker rabbitmq] [--history FILE] [--logs DIR]
 
 PostgreSQL and the broker are its own, on free ports, and reached through proxies that can break the
 line. Every fault is played once in the seed's order, then at random until the time is up. Then all
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -43,6 +44,8 @@ def main() -> int:
         found = _finish(world, office, var)
         if asked.history:
             world.history.write(asked.history)
+        if asked.logs:
+            shutil.copytree(var / "imprimatur" / "log", asked.logs, dirs_exist_ok=True)
     _report(world, recoveries, found)
     missed = _missed(recoveries)
     for line in [*found, *missed]:
@@ -66,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
     parser.add_argument("--history", type=Path, help="where to write the history, as JSON lines")
+    parser.add_argument("--logs", type=Path, help="where to leave what the processes logged")
     return parser.parse_args()
 
 

@@ -46,7 +46,7 @@ def prepare(env: Mapping[str, str], *, direct_url: str) -> None:
     var = env["IMPRIMATUR_VAR"]
     for words in (
         ("manage.py", "keys"),
-        ("-m", "generation.packs", "build", f"{var}/models/demo", "--seed", "7"),
+        ("-m", "generation.packs", "build", f"{var}/models/demo", "--random", "sd3"),
         ("manage.py", "migrate", "--skip-checks", "--verbosity", "0"),
         ("manage.py", "collectstatic", "--no-input", "--verbosity", "0"),
         ("manage.py", "demo_seed"),

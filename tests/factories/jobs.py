@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 from django.apps import apps
 from django.db import transaction
 from django.db.models.functions import Now
+from imprimatur.workflow import backtest
 
 from generation.assets import blobs
 from generation.assets.selectors import ScoreRecord
 from generation.jobs import selectors, services
 from generation.jobs.models import JobItem
-from generation.jobs.records import Claim, ItemOrder, ItemRecord, JobRecord, Rendered
+from generation.jobs.records import Claim, ItemOrder, ItemRecord, JobRecord, Rendered, Worn
 from generation.packs.manifest import Pack
 from generation.registry import services as registry
 from generation.registry.selectors import ProfileRecord
@@ -36,6 +37,8 @@ from tests.factories.review import NOW
 
 PROMPT = "a red mug on a quiet harbor wall"
 SHARPNESS = {"sharpness": {"threshold": 0.1, "severity": "flag"}}
+# For pictures of random weights, which the worker's own scorers judge: every one of them passes.
+CONTRAST = {"contrast": {"threshold": 0.001, "severity": "flag"}}
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class Shop:
         key: str | None = None,
         steps: int = 3,
         side_px: int = 128,
+        negative_prompt: str = "blurry",
+        guidance: float = 4.0,
+        worn: Sequence[Worn] = (),
+        parent_asset_id: UUID | None = None,
     ) -> JobRecord:
         """Order images as the order workflow does, in one transaction."""
         actor = actor or self.marketer
@@ -87,16 +94,18 @@ class Shop:
                 items=[
                     ItemOrder(
                         prompt=sealed,
-                        negative_prompt="blurry",
+                        negative_prompt=negative_prompt,
                         seed=11 + index,
                         width_px=side_px,
                         height_px=side_px,
                         steps=steps,
-                        guidance=4.0,
+                        guidance=guidance,
+                        worn=tuple(worn),
                     )
                     for index in range(variants)
                 ],
                 idempotency_key=key or uuid4().hex,
+                parent_asset_id=parent_asset_id,
                 now=NOW,
             )
         return selectors.get_job(actor, job_id)
@@ -146,9 +155,10 @@ def shop(
         actor=team.manager,
         brand_id=studio.brand.id,
         advisory=is_advisory,
-        thresholds=thresholds or SHARPNESS,
+        thresholds=thresholds or (SHARPNESS if pack is None else CONTRAST),
         now=NOW,
     )
+    backtest.run(actor=team.manager, policy_id=proposed.id, now=NOW)
     policy = brands.approve_scoring_policy(
         actor=team.other_manager, policy_id=proposed.id, sha256=proposed.sha256, now=NOW
     )

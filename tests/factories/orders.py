@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from imprimatur.workflow import order
+from imprimatur.workflow import backtest, order
 
 from generation.jobs.records import JobRecord
 from generation.registry.selectors import ProfileRecord
@@ -89,6 +89,7 @@ def scoring(studio: templates.Studio) -> None:
         thresholds=jobs.SHARPNESS,
         now=NOW,
     )
+    backtest.run(actor=studio.team.manager, policy_id=policy.id, now=NOW)
     brands.approve_scoring_policy(
         actor=studio.team.other_manager, policy_id=policy.id, sha256=policy.sha256, now=NOW
     )

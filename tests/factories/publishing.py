@@ -4,7 +4,7 @@ Nothing is rendered: an item is claimed and finished as a worker does, with a pi
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,11 @@ class Press:
         """Return the folder below which destinations may lie."""
         return self.folder / "published"
 
-    def image(self) -> AssetRecord:
-        """Order an image and make it: it is in review then."""
-        return self.made(self.job())
+    def image(self, *more: ScoreRecord) -> AssetRecord:
+        """Order an image and make it: it is in review then. `more` was said of it besides."""
+        return self.made(self.job(), *more)
 
-    def made(self, job_id: UUID) -> AssetRecord:
+    def made(self, job_id: UUID, *more: ScoreRecord) -> AssetRecord:
         """Make the one image of an order, as a worker does."""
         (item,) = jobs.get_job(self.marketer, job_id).items
         claim = job_services.claim(item_id=item.id, worker="test")
@@ -144,7 +144,7 @@ class Press:
             recipe=self._recipe(claim.fingerprint),
             render_s=1.25,
             verdict="pass",
-            scores=(_score(),),
+            scores=(score(), *more),
         )
         asset_id = job_services.finish(claim=claim, rendered=rendered, contributors={}, now=NOW)
         return assets.get_asset(self.marketer, asset_id)
@@ -303,8 +303,9 @@ def current(publication: PublicationRecord) -> PublicationRecord:
     return publications.get_publication(SYSTEM, publication.id)
 
 
-def _score() -> ScoreRecord:
-    return ScoreRecord(
+def score(**changes: Any) -> ScoreRecord:
+    """Return one scorer's verdict."""
+    made = ScoreRecord(
         scorer="sharpness",
         version="1",
         weights_sha256="",
@@ -315,3 +316,4 @@ def _score() -> ScoreRecord:
         policy_id=uuid7(),
         evidence={},
     )
+    return replace(made, **changes)

@@ -1,15 +1,24 @@
 """Engines and scorers that do as they are told: no model, a given outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 
+from generation.engines.modes import Mode
 from generation.engines.protocol import OnStep
 from generation.engines.spec import RunResult, RunSpec
-from generation.scoring.protocol import Measurement
+from generation.scoring import cascade
+from generation.scoring.cards import Card
+from generation.scoring.cascade import Cascade
+from generation.scoring.decode import decode
+from generation.scoring.perceptual import perceptual_hash
+from generation.scoring.process import Features, Picture
+from generation.scoring.protocol import Input, Measurement, Sample
+from generation.scoring.suite import ScoringSuite
+from generation.scoring.verdict import Measured
 
 
 @dataclass
@@ -18,6 +27,12 @@ class ScriptedEngine:
 
     at_step: Callable[[int], None] = field(default=lambda _step: None)
     rendered: list[RunSpec] = field(default_factory=list)
+
+    family: str = "sd3"
+
+    def modes_of(self, _folder: Path) -> frozenset[Mode]:
+        """Return everything."""
+        return frozenset(Mode)
 
     def render(self, spec: RunSpec, on_step: OnStep) -> RunResult:
         """Make the image that the size and the seed decide."""
@@ -43,8 +58,67 @@ class ScriptedScorer:
     higher_is: Literal["better", "worse"] = "better"
     range: tuple[float, float] = (0.0, 1.0)
 
-    def score(self, image: Image.Image, prompt: str) -> Measurement:
-        """Say it."""
+    title: str = "What it is told"
+    inputs: frozenset[Input] = frozenset({Input.IMAGE})
+    cost_ms: float = 0.0
+
+    def score(self, samples: Sequence[Sample]) -> list[Measurement]:
+        """Say it of every sample."""
         if isinstance(self.says, Exception):
             raise self.says
-        return Measurement(self.says, {"width_px": image.width, "ratio": float("nan")})
+        return [
+            Measurement(self.says, {"width_px": sample.image.width, "ratio": float("nan")})
+            for sample in samples
+        ]
+
+
+@dataclass
+class InlineSuite:
+    """Scores in this process, behind the face of `IsolatedSuite`; `pictures` are what it saw."""
+
+    suite: ScoringSuite
+    pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """Say of every scorer what it is."""
+        return self.suite.cards
+
+    def start(self) -> None:
+        """Have nothing to start."""
+
+    def close(self) -> None:
+        """Have nothing to end."""
+
+    def look(self, data: bytes) -> Features:
+        """Return the hash of an image."""
+        return Features(perceptual_hash=perceptual_hash(decode(data)))
+
+    def measure(
+        self,
+        pictures: Sequence[Picture],
+        cascades: Sequence[Cascade] = (),
+        *,
+        leave_out: Collection[str] = (),
+    ) -> tuple[tuple[Measured, ...], ...]:
+        """Let every scorer measure every picture."""
+        self.pictures.extend(pictures)
+        samples = [
+            Sample(
+                image=decode(each.data),
+                prompt=each.prompt,
+                palette=each.palette,
+                wanted_text=each.wanted_text,
+                neighbours=each.neighbours,
+                concepts=each.concepts,
+            )
+            for each in pictures
+        ]
+        waits = cascade.seconds(cascades)
+        rows = []
+        for all_of_them in self.suite.measure(samples):
+            row = [said for said in all_of_them if said.scorer not in leave_out]
+            first = [said for said in row if said.scorer not in waits]
+            asked = cascade.asked(cascades, first)
+            rows.append((*first, *(said for said in row if said.scorer in asked)))
+        return tuple(rows)

@@ -12,6 +12,7 @@ from generation.engines.errors import Cancelled, DeviceExhausted, DeviceUnavaila
 from generation.engines.sd3 import StableDiffusion3Engine
 from generation.engines.spec import RunResult, RunSpec
 from generation.packs.manifest import Pack
+from generation.scoring.protocol import Sample
 from generation.scoring.suite import ScoringSuite
 
 
@@ -116,7 +117,7 @@ def test_scorers_agree_with_the_cpu(demo_pack: Pack) -> None:
             said.scorer: said.measurement.value
             for said in ScoringSuite.from_folder(
                 demo_pack.folder, demo_pack.scorers, device=device
-            ).measure(image, "a red mug")
+            ).measure([Sample(image, "a red mug")])[0]
             if said.measurement
         }
         for device in ("cpu", "cuda")

@@ -8,6 +8,9 @@ from django.db import DatabaseError, connection, transaction
 
 from governance.kernel.errors import DomainError
 
+# How long a commit may take on a machine with much else to write.
+PATIENCE_S = 60.0
+
 
 def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
     """Run `first` in an open transaction, start `second` beside it, then commit `first`.
@@ -25,7 +28,7 @@ def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
                 act()
                 if holds:
                     acted.set()
-                    go_on.wait(10)
+                    go_on.wait(PATIENCE_S)
             outcome.append(f"{name} committed")
         except (DatabaseError, DomainError):
             outcome.append(f"{name} refused")
@@ -36,14 +39,14 @@ def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
     one = threading.Thread(target=play, args=("first", first), kwargs={"holds": True})
     two = threading.Thread(target=play, args=("second", second), kwargs={"holds": False})
     one.start()
-    assert acted.wait(10)
+    assert acted.wait(PATIENCE_S)
     two.start()
     # The second must be waiting for a lock, or it would have passed the first unseen.
     two.join(0.5)
     waited = two.is_alive()
     go_on.set()
-    one.join(10)
-    two.join(10)
+    one.join(PATIENCE_S)
+    two.join(PATIENCE_S)
     assert waited, "the second did not wait for the first"
     return outcome
 
@@ -62,7 +65,7 @@ def together(*acts: Callable[[], object]) -> list[str]:
 
     def play(place: int, act: Callable[[], object]) -> None:
         try:
-            start.wait(10)
+            start.wait(PATIENCE_S)
             act()
             outcome[place] = "done"
         except DomainError as error:
@@ -76,7 +79,7 @@ def together(*acts: Callable[[], object]) -> list[str]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     if broken:
         raise broken[0]
     assert "" not in outcome, "an act did not end"

@@ -21,9 +21,10 @@ from tests.factories import review
 from tests.packs import shared_pack
 
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-LEASE_S = 5
+# Short beside a day, long beside what a busy machine may keep a heartbeat waiting.
+LEASE_S = 15
 DAY = timedelta(days=1)
-# Long enough that a lease by the wrong clock would run out in the middle.
+# Long enough for the other worker to meet the lease in the middle.
 LONG = {"steps": 80, "side_px": 512}
 
 pytestmark = [

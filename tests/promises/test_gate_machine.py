@@ -49,6 +49,7 @@ def run(world: World, *, number: int, runs: int) -> None:
             deadline=None,
             database=None,
             phases=[Phase.generate],
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -69,8 +70,11 @@ def test_the_machine_sees_it_once_a_guard_is_off(world: World, without: str) -> 
     with databases.as_owner():
         guards.drop(connection, (guard for guard in guards.manifest() if guard.name == without))
     try:
-        with pytest.raises(Violation):
+        # Identities differ from run to run, so what was found is sometimes not found again when it
+        # is played anew, and then comes as a group of errors.
+        with pytest.raises((Violation, BaseExceptionGroup)):
             run(world, number=2, runs=40)
+        assert world.counts["violations"]
     finally:
         with databases.as_owner():
             guards.install(connection)

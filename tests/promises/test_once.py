@@ -8,20 +8,23 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError, connection, transaction
+from imprimatur.config.env import env_database
+from imprimatur.config.postgresql import base as postgresql
 
 from generation.assets.models import Asset, Blob, Score
 from generation.jobs.errors import LeaseLost
-from generation.jobs.models import JobItem
+from generation.jobs.models import JobItem, Replay
 from governance.ledger.models import Entry as LedgerEntry
 from governance.outbox.models import Outbox
 from governance.quota import selectors as quota
-from governance.quota.models import Entry
+from governance.quota.models import Account, Entry
 from governance.review.models import Case, Subject
 from tests import processes
 from tests.factories import jobs as make
-from tests.factories import review
+from tests.factories import replays, review
 from tests.packs import shared_pack
 
 pytestmark = [
@@ -128,6 +131,33 @@ class TestAKilledWorker:
         assert quota.check_books() == []
 
 
+class TestAKilledReplay:
+    def test_is_done_by_another_worker_and_finds_the_same_bytes(
+        self, floor: processes.Floor, shop: make.Shop
+    ) -> None:
+        item = shop.order(**LONG).items[0]
+        for name in ("relay", "worker", "worker"):
+            floor.start(name)
+        wait_until_over(floor, item.id)
+        asset = Asset.objects.get(item_id=item.id)
+        replay = replays.asked(asset.id, shop.team.auditor)
+        floor.wait_for(
+            "a worker that makes it again",
+            lambda: Replay.objects.filter(pk=replay.id, state="leased").exists(),
+        )
+        _host, pid, _device = Replay.objects.get(pk=replay.id).leased_by.rsplit(":", 2)
+        floor.end(floor.named(int(pid)), signal.SIGKILL)
+        assert Replay.objects.get(pk=replay.id).state == "leased"
+        floor.wait_for(
+            "the replay's end", lambda: Replay.objects.filter(pk=replay.id, state="done").exists()
+        )
+        over = Replay.objects.get(pk=replay.id)
+        assert (over.attempts, over.epoch, over.outcome) == (2, 2, "same")
+        assert over.worker_class == over.asset_class
+        assert LedgerEntry.objects.filter(event="generation.replay.done").count() == 1
+        assert_once(shop, item.id, epoch=1)
+
+
 class TestAPausedWorker:
     def test_writes_nothing_when_it_wakes_after_another_one_finished(
         self, floor: processes.Floor, shop: make.Shop
@@ -150,6 +180,47 @@ class TestAPausedWorker:
         assert paused.poll() is None
         assert make.count_rows() == before
         assert_once(shop, item.id, epoch=2)
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer")
+class TestAFrozenTransaction:
+    """A process that is frozen between two statements must not hold up everybody else."""
+
+    def freeze(self, account_id: object, options: str) -> psycopg.Connection[Any]:
+        """Lock an account that all workers book on, and stop there."""
+        present = connection.get_connection_params()
+        login = {name: present[name] for name in ("host", "port", "dbname", "user", "password")}
+        frozen = postgresql.connect(**login, options=options)
+        frozen.execute("SELECT 1 FROM quota_account WHERE id = %s FOR UPDATE", [account_id])
+        return frozen
+
+    def book(self, account_id: object) -> None:
+        """Take the same row, with the patience that every process has."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 6000")
+            Account.objects.select_for_update().get(pk=account_id)
+
+    @pytest.fixture
+    def account_id(self) -> object:
+        make.shop()
+        return Account.objects.values_list("pk", flat=True)[0]
+
+    def test_loses_its_locks_before_those_who_wait_give_up(self, account_id: object) -> None:
+        options: Any = env_database("DATABASE_URL")["OPTIONS"]
+        frozen = self.freeze(account_id, options["options"])
+        self.book(account_id)
+        with pytest.raises(psycopg.OperationalError):
+            frozen.execute("SELECT 1")
+
+    def test_is_ended_by_that_bound_because_without_it_all_wait_in_vain(
+        self, account_id: object
+    ) -> None:
+        with (
+            self.freeze(account_id, "-c idle_in_transaction_session_timeout=0"),
+            pytest.raises(OperationalError, match="lock timeout"),
+        ):
+            self.book(account_id)
 
 
 class TestALostBroker:

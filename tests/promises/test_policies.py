@@ -488,13 +488,13 @@ RULES: tuple[Attack[Scene], ...] = (
     ),
     Attack(
         "approve a scoring policy that nobody reviewed",
-        ["brands_scoringpolicy_approved_by_review"],
+        ["brands_scoringpolicy_approved_by_review", "brands_scoringpolicy_with_backtest"],
         approve("brands_scoringpolicy", lambda s: s.scoring, lambda s: s.team.other_manager.id),
         approved("brands_scoringpolicy", lambda s: s.scoring),
     ),
     Attack(
         "approve a scoring policy in the name of the installation",
-        ["brands_scoringpolicy_approved_by_review"],
+        ["brands_scoringpolicy_approved_by_review", "brands_scoringpolicy_with_backtest"],
         approve("brands_scoringpolicy", lambda s: s.scoring, lambda _: SYSTEM.id),
         approved("brands_scoringpolicy", lambda s: s.scoring),
     ),

@@ -12,6 +12,7 @@ from django.db import connection
 
 from generation.assets import services as assets
 from generation.assets.models import Asset
+from generation.assets.records import Features
 from generation.jobs.models import JobItem
 from governance.kernel.ids import uuid7
 from governance.kernel.subjects import SubjectRef
@@ -41,7 +42,12 @@ class Scene:
         shop = make.shop()
         reviewed, held, leased = shop.order(3).items
         self.asset = make.finish(make.claimed(reviewed))
-        make.finish(make.claimed(held), "hold")
+        self.undescribed = make.finish(make.claimed(held), "hold")
+        described = Features(fingerprint="f" * 64, phash=1 << 63 | 1)
+        assets.record_features(
+            asset_id=self.asset, brand_id=shop.brand_id, features=described, now=make.NOW
+        )
+        self.features = Asset.objects.get(pk=self.asset).features.get().pk
         make.claimed(leased)
         self.reviewed, self.held, self.leased = reviewed.id, held.id, leased.id
         self.job = JobItem.objects.get(pk=leased.id).job_id
@@ -169,6 +175,38 @@ ASSETS = (
         **added("assets_score", lambda s: copied("assets_score", s.score) | {"id": s.id}),
     ),
     Attack("lose a score", ["assets_score_append_only"], **gone("assets_score", "score")),
+    Attack(
+        "make an image look like no other",
+        ["assets_imagefeatures_append_only"],
+        **moved("assets_imagefeatures", "features", phash_0=0),
+    ),
+    Attack(
+        "lose an image's features",
+        ["assets_imagefeatures_append_only"],
+        **gone("assets_imagefeatures", "features"),
+    ),
+    Attack(
+        "describe an image twice",
+        [
+            "assets_imagefeatures_once",
+            constraint("assets_imagefeatures", "features_once_per_image"),
+        ],
+        **added(
+            "assets_imagefeatures",
+            lambda s: copied("assets_imagefeatures", s.features) | {"id": s.id},
+        ),
+    ),
+    Attack(
+        "show one brand's image to another",
+        ["assets_imagefeatures_of_the_brand"],
+        **added(
+            "assets_imagefeatures",
+            lambda s: (
+                copied("assets_imagefeatures", s.features)
+                | {"id": s.id, "asset_id": s.undescribed, "brand_id": s.spare_brand}
+            ),
+        ),
+    ),
     Attack(
         "name bytes that its subject does not",
         [bound("assets_asset", "subject_id", "sha256")],

@@ -23,10 +23,13 @@ install() {
   local wanted=() packages=(
     chromium:chromium exiftool:libimage-exiftool-perl psql:postgresql-client
     redis-cli:redis-server make:make curl:curl faketime:faketime
+    tesseract:tesseract-ocr
   )
   for pair in "${packages[@]}"; do
     command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
   done
+  # Tesseract's package brings English only.
+  tesseract --list-langs 2>/dev/null | grep -qx deu || wanted+=(tesseract-ocr-deu)
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || wanted+=(postgresql)
   "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3.11-venv)
   if [ ${#wanted[@]} -gt 0 ]; then

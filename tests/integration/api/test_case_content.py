@@ -49,7 +49,7 @@ def _policy_case(mona: Client, world: World) -> dict[str, str]:
 
 
 def _rules_case(mona: Client, world: World) -> dict[str, str]:
-    rules = [{"category": "hazard_sign", "terms": ["h*"], "reason": "Never that."}]
+    rules = [{"category": "hazard_sign", "terms": ["hazard*"], "reason": "Never that."}]
     made = mona.post("rules", {"brand_id": str(world.brand.id), "rules": rules}).json()
     return {"id": made["case_id"], "sha256": made["sha256"]}
 

@@ -60,6 +60,28 @@ class TestTemplates:
         assert (answer.json()["queued_before"], answer.json()["image_s"]) == (0, None)
         assert not GenerationJob.objects.exists()
 
+    def test_preview_names_the_words_that_a_rule_refuses(
+        self, world: World, marta: Client, settings: Any
+    ) -> None:
+        path = f"templates/{world.version.template_id}/preview"
+        body = {"variables": {"object": "mug", "color": "red", "detail": "a h4zard sign"}}
+        shown = marta.post(path, body).json()
+        first = shown["findings"][0]
+        assert {name: first[name] for name in ("pointer", "found", "start", "end")} == {
+            "pointer": "/variables/detail",
+            "found": "h4zard",
+            "start": 2,
+            "end": 8,
+        }
+        assert first["overridable_by"] == "compliance_reviewer"
+        refused = marta.post("jobs", {"template_id": str(world.version.template_id), **body}).json()
+        assert refused["facts"]["found"] == "h4zard"
+        assert refused["facts"]["next_step"] == first["next_step"]
+        settings.PREVIEWS_A_MINUTE = 1
+        limited = marta.post(path, body)
+        assert (limited.status_code, limited.json()["code"]) == (429, "too_many_previews")
+        assert int(limited.headers["Retry-After"]) > 0
+
 
 class TestOrder:
     def test_is_accepted_with_where_to_watch_it(self, world: World, marta: Client) -> None:

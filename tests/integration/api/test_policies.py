@@ -212,6 +212,31 @@ class TestScoringPolicies:
         (listed,) = mona.get(f"scoring-policies?brand_id={brand_id}").json()["items"]
         assert listed["approved_at"] is not None
 
+    def test_say_otherwise_for_a_market_in_one_document(
+        self, mona: Client, admin: Client, brand_id: UUID
+    ) -> None:
+        germany = [{"code": "DE", "languages": ["de"]}]
+        admin.send("PUT", f"brands/{brand_id}/markets", {"markets": germany})
+        rule = {"threshold": 0.1, "severity": "flag"}
+        wanted = {
+            "brand_id": str(brand_id),
+            "advisory": False,
+            "thresholds": {"sharpness": rule},
+            "markets": {"DE": {"thresholds": {"sharpness": {**rule, "severity": "refuse"}}}},
+            "concepts": [{"name": "hazard sign", "prompts": ["a hazard sign"]}],
+        }
+        made = mona.post("scoring-policies", wanted)
+        assert made.status_code == 201, made.content
+        assert made.json()["markets"] == wanted["markets"]
+        assert made.json()["concepts"] == wanted["concepts"]
+        abroad = mona.post(
+            "scoring-policies", {**wanted, "markets": {"FR": wanted["markets"]["DE"]}}
+        )
+        assert abroad.json()["errors"][0]["pointer"] == "/markets/FR"
+        nowhere = {"unheard-of": wanted["markets"]["DE"]}
+        unknown = mona.post("scoring-policies", {**wanted, "templates": nowhere})
+        assert unknown.json()["errors"][0]["pointer"] == "/templates/unheard-of"
+
     def test_are_the_brands_own(self, mona: Client, stranger: Client, brand_id: UUID) -> None:
         wanted = {"brand_id": str(brand_id), "advisory": True, "thresholds": {}}
         refused = stranger.post("scoring-policies", wanted)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from imprimatur.publishing import services as publishing
 from imprimatur.publishing.selectors import DestinationRecord
+from imprimatur.workflow import backtest
 
 from generation.registry import services as registry
 from governance.kernel.actors import Actor
@@ -75,6 +76,7 @@ def _scoring(studio: studios.Studio, at: datetime) -> None:
         thresholds={"sharpness": {"threshold": 0.1, "severity": "flag"}},
         now=at,
     )
+    backtest.run(actor=studio.team.manager, policy_id=policy.id, now=at)
     brands.approve_scoring_policy(
         actor=studio.team.other_manager, policy_id=policy.id, sha256=policy.sha256, now=at
     )

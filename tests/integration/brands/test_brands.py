@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from imprimatur.workflow import backtest
 
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import InvalidInput, NotFound
@@ -155,9 +156,11 @@ class TestRules:
 class TestScoringPolicy:
     def propose(self, at: Any, **changes: Any) -> Any:
         given = {"advisory": True, "thresholds": THRESHOLDS} | changes
-        return services.propose_scoring_policy(
+        proposed = services.propose_scoring_policy(
             actor=at.author, brand_id=at.brand.id, now=NOW, **given
         )
+        backtest.run(actor=at.author, policy_id=proposed.id, now=NOW)
+        return proposed
 
     def test_counts_once_approved_and_stays_readable_afterwards(self) -> None:
         at = studio()

@@ -1,21 +1,25 @@
-"""The embedded broker: messages appear whole, each is delivered once, and litter is pruned."""
+"""The brokers: messages appear whole and once, litter is pruned, a cut line frees its consumer."""
 
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from imprimatur.config import broker
 from kombu import Connection, Consumer, Queue
-from kombu.transport import filesystem
+from kombu.transport import filesystem, redis
 
+from tests.chaos.proxy import FaultProxy
 from tests.processes import ROOT
 
 WRITERS, READERS, EACH = 2, 2, 150
@@ -167,3 +171,51 @@ class TestConnection:
         from imprimatur.config.celery import app
 
         assert app.conf.broker_connection_max_retries is None
+
+
+REDIS = os.environ.get("CELERY_BROKER_URL", "")
+
+
+@pytest.mark.skipif(not REDIS.startswith("redis://"), reason="no Redis in this pass")
+class TestAConsumerOnRedis:
+    def test_takes_the_next_message_after_an_acknowledgement_was_cut_off(self) -> None:
+        assert asks_for_more_after_a_cut(broker.RedisTransport)
+
+    def test_would_take_none_ever_again_with_the_library_s_own(self) -> None:
+        """The negative control."""
+        assert not asks_for_more_after_a_cut(redis.Transport)
+
+    def test_is_ours_wherever_celery_connects(self) -> None:
+        from imprimatur.config.celery import app
+
+        with app.connection_for_read() as link:
+            assert type(link.transport) is broker.RedisTransport
+
+
+def asks_for_more_after_a_cut(kind: type[Any]) -> bool:
+    """Take a message, lose the line at its acknowledgement, and tell whether the next one comes."""
+    parts, name = urlsplit(REDIS), f"cut-{uuid.uuid4()}"
+    with Connection(REDIS) as direct, direct.Producer(serializer="json") as producer:
+        for number in (1, 2):
+            producer.publish(
+                {"number": number}, routing_key=name, declare=[Queue(name, expires=60)]
+            )
+    with FaultProxy(parts.port or 6379) as line:
+        cut = parts._replace(netloc=f"127.0.0.1:{line.port}").geturl()
+        with Connection(cut, transport=kind) as link:
+            channel, taken = link.channel(), []
+            consumer = Consumer(channel, [Queue(name, expires=60)], prefetch_count=1)
+            consumer.register_callback(lambda _, message: taken.append(message))
+            consumer.consume()
+            while not taken:
+                link.drain_events(timeout=5)
+            line.set("reset")
+            taken[0].ack_log_error(logging.getLogger(__name__), link.connection_errors)
+            line.set("pass")
+            try:
+                link.drain_events(timeout=3)
+            except TimeoutError:
+                return False
+            except link.connection_errors:
+                return True  # so the worker connects anew, and is delivered what waits
+            return len(taken) == 2

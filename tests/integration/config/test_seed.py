@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from imprimatur.accounts import selectors as people
-from imprimatur.config.demo import seed
+from imprimatur.config.demo import examples, seed
 
 from generation.packs import manifest
 from generation.registry import selectors as registry
@@ -29,6 +29,17 @@ def var(settings: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory)
     settings.MODELS_FOLDER = tmp_path / "models"
     packs.copy_of(packs.shared_pack(tmp_path_factory), tmp_path / "models" / seed.PACK_FOLDER)
     return tmp_path
+
+
+class TestTheExamples:
+    def test_are_ordered_once_and_one_is_refused_for_its_words(self, var: Path) -> None:
+        seed.seed(now=now())
+        assert examples.order_once(now=now()) == len(examples.EXAMPLES)
+        ordered = rows.counted()
+        assert ordered["jobs_generationjob"] == len(examples.EXAMPLES) - 1
+        assert ordered["refusals_refusal"] == 1
+        assert examples.order_once(now=now()) == 0
+        assert rows.added_since(ordered) == {}
 
 
 class TestTheSeed:

@@ -145,5 +145,5 @@ class TestTheLedger:
         facts = json.loads(bytes(entry.body))["facts"]
         assert (facts["epoch"], facts["worker"]) == (1, "worker-one")
         assert facts["policy"] == str(shop.policy.id)
-        assert facts["scores"] == {"sharpness": {"value": "0.7", "verdict": "pass"}}
+        assert facts["scores"] == {"sharpness": {"value": "0.7", "verdict": "pass", "version": "1"}}
         assert facts["recipe"] == Asset.objects.get().recipe_sha256

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import torch
 from django.db import OperationalError
 
 from generation.assets.models import Asset, Score
-from generation.jobs import services, tasks, worker
+from generation.jobs import judging, leases, rendering, services, tasks, worker
 from generation.jobs.models import JobItem
 from generation.jobs.records import ItemRecord
 from generation.packs.manifest import Pack
@@ -20,12 +21,14 @@ from governance.ledger import services as ledger
 from governance.quota import selectors as quota
 from tests.factories import jobs as make
 from tests.factories import review, templates
-from tests.fakes.engines import ScriptedEngine, ScriptedScorer
+from tests.fakes.engines import InlineSuite, ScriptedEngine, ScriptedScorer
 from tests.packs import copy_of, shared_pack
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Use = Callable[..., ScriptedEngine]
+# A rule for a formula, so that real scorers judge what random weights draw.
+CONTRAST = {"contrast": {"threshold": 0.0, "severity": "flag"}}
 
 
 @pytest.fixture
@@ -41,9 +44,9 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
 
     def use(*scorers: ScriptedScorer, at_step: Any = lambda _step: None) -> ScriptedEngine:
         engine = ScriptedEngine(at_step)
-        monkeypatch.setattr(worker.engines, "find", lambda _pipeline: engine)
-        suite = ScoringSuite(scorers or (ScriptedScorer(0.7),))
-        monkeypatch.setattr(worker, "_suite", lambda _profile: suite)
+        monkeypatch.setattr(rendering.engines, "find", lambda _pipeline: engine)
+        suite = InlineSuite(ScoringSuite(scorers or (ScriptedScorer(0.7),)))
+        monkeypatch.setattr(judging, "open_suite", lambda *_: suite)
         return engine
 
     return use
@@ -66,7 +69,7 @@ def assert_refunded(shop: make.Shop) -> None:
 
 class TestWorkOn:
     def test_renders_scores_and_submits_with_the_packs_own_models(self, pack: Pack) -> None:
-        shop = make.shop(pack=pack, with_scorers=True)
+        shop = make.shop(pack=pack, with_scorers=True, thresholds=CONTRAST)
         item = work(shop, order(shop))
         assert (item.state, item.failure, item.attempts) == ("in_review", "", 1)
         assert item.render_s > 0
@@ -78,7 +81,7 @@ class TestWorkOn:
         assert {s.weights_sha256 for s in scores} >= {e.snapshot_sha256 for e in pack.scorers}
 
     def test_makes_the_same_bytes_of_the_same_recipe(self, pack: Pack) -> None:
-        shop = make.shop(pack=pack)
+        shop = make.shop(pack=pack, thresholds=CONTRAST)
         for _ in range(2):
             assert work(shop, order(shop)).state == "in_review"
         assert len(set(Asset.objects.values_list("sha256", flat=True))) == 1
@@ -123,11 +126,12 @@ class TestWorkOn:
     def test_keeps_what_stands_behind_a_score(self, shop: make.Shop, use: Use) -> None:
         use(ScriptedScorer(0.7))
         work(shop, order(shop))
-        assert Score.objects.get().evidence == {
-            "licence": "CC0-1.0",
-            "width_px": 128,
-            "ratio": "nan",
-        }
+        score = Score.objects.get()
+        assert score.evidence == {"width_px": 128, "ratio": "nan"}
+        assert (score.title, score.licence, score.version) == ("What it is told", "CC0-1.0", "1")
+        assert (score.higher_is, score.low, score.high) == ("better", 0.0, 1.0)
+        assert (score.threshold, score.inputs) == (0.1, "image")
+        assert score.took_ms >= 0
 
 
 class TestAModelFolder:
@@ -168,7 +172,7 @@ class TestAModelFolder:
 
 def assert_next_works(pack: Pack) -> None:
     """The worker lives: the next item, of a sound model, is made."""
-    sound = make.shop("soundwind", pack=pack)
+    sound = make.shop("soundwind", pack=pack, thresholds=CONTRAST)
     assert work(sound, order(sound)).state == "in_review"
 
 
@@ -196,7 +200,7 @@ class TestAnError:
     def test_of_a_full_device_names_size_and_device(
         self, pack: Pack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        shop = make.shop(pack=pack)
+        shop = make.shop(pack=pack, thresholds=CONTRAST)
         full = torch.cuda.OutOfMemoryError("CUDA out of memory")
         with monkeypatch.context() as broken:
             broken.setattr("generation.engines.sd3.denoise", lambda *_: raising(full)(1))
@@ -250,14 +254,33 @@ class TestTheDatabaseAway:
         assert work(shop, order(shop)).state == "in_review"
         assert away == []
 
-    def test_at_the_finish_leaves_the_item_to_another_try(
+    def test_for_a_moment_at_the_finish_loses_no_image(
         self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        finish, away = services.finish, [OperationalError("a lock was waited for too long")]
+
+        def flaky(**facts: Any) -> UUID:
+            if away:
+                raise away.pop()
+            return finish(**facts)
+
+        monkeypatch.setattr(worker, "FINISH_AGAIN_S", 0)
+        monkeypatch.setattr(worker.services, "finish", flaky)
+        use()
+        assert work(shop, order(shop)).state == "in_review"
+        assert (away, JobItem.objects.get().epoch) == ([], 1)
+
+    def test_at_the_finish_for_longer_than_the_lease_leaves_the_item_to_another_try(
+        self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch, settings: Any
     ) -> None:
         use()
         item = order(shop)
+        settings.LEASE_S = 0.5
         with monkeypatch.context() as away:
             gone = OperationalError("the server went away")
-            away.setattr(worker.services, "finish", lambda **_: raising(gone)(1))
+            away.setattr(worker, "FINISH_AGAIN_S", 0.05)
+            for call in ("finish", "heartbeat"):
+                away.setattr(worker.services, call, lambda **_: raising(gone)(1))
             assert work(shop, item).state == "leased"
         assert set(shop.balances().values()) == {(1, 0)}
         make.let_expire(item.id)
@@ -270,7 +293,7 @@ class TestCancelling:
     def test_stops_the_worker_at_the_next_step(
         self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(worker, "PROGRESS_EVERY_S", 0)
+        monkeypatch.setattr(leases, "PROGRESS_EVERY_S", 0)
         item, steps = order(shop, steps=20), []
 
         def at_step(step: int) -> None:

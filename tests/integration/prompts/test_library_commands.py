@@ -63,7 +63,7 @@ class TestImportLibrary:
         folder = tmp_path / "changed"
         copy(library.FOLDER / "product_studio", folder)
         path = folder / "templates" / "hero_shot.yaml"
-        path.write_text(path.read_text().replace("centered, large", "centered"))
+        path.write_text(path.read_text().replace("of a large", "of a big"))
         assert "submitted  hero_shot version 2" in bring(str(folder))
         assert TemplateVersion.objects.filter(number=2).count() == 1
 
@@ -71,7 +71,7 @@ class TestImportLibrary:
         folder = tmp_path / "broken"
         copy(library.FOLDER / "product_studio", folder)
         path = folder / "templates" / "social_square.yaml"
-        path.write_text(path.read_text().replace("{{ place }}", "{{ place.x }}"))
+        path.write_text(path.read_text().replace("{{ light }}", "{{ light.x }}"))
         with pytest.raises(CommandError, match=r"social_square\.yaml/prompt"):
             bring(str(folder))
         assert not TemplateVersion.objects.exists()
@@ -106,7 +106,7 @@ class TestExportLibrary:
         run("import_library", str(first), brand="southwind", username="maya")
         run("export_library", second, brand="southwind")
         assert contents(second) == contents(first)
-        assert len(contents(first)) == 6  # five templates and what the pack says of itself
+        assert len(contents(first)) == 7  # six templates and what the pack says of itself
         mine = TemplateVersion.objects.filter(brand_id=studio.brand.id)
         theirs = TemplateVersion.objects.filter(brand_id=other.brand.id)
         assert set(mine.values_list("sha256")) == set(theirs.values_list("sha256"))

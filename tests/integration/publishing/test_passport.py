@@ -13,7 +13,7 @@ from governance.release import selectors as releases
 from governance.review import services as review
 from governance.review.records import CaseRecord, ItemSpec, StageSpec
 from tests.factories import review as make
-from tests.factories.publishing import NOW, Press
+from tests.factories.publishing import NOW, Press, score
 
 
 def group_of(press: Press, person: Actor) -> Any:
@@ -118,3 +118,20 @@ class TestConditions:
         ]
         assert "photographer" not in str(told)
         assert "Credited" not in str(told)
+
+
+class TestScores:
+    def test_without_a_value_are_told_as_such(self, press: Press) -> None:
+        reason = "Not asked: the value of 'safety' lies outside of the band."
+        image = press.image(
+            score(scorer="concepts", value=None, reason=reason),
+            score(scorer="noise", value=None, threshold=None, verdict="hold", reason="It is down."),
+        )
+        case = press.case_of(image)
+        make.approve(press.team, case)
+        told = told_of(press, case)
+        assert [(s["scorer"], s["value"], s["verdict"]) for s in told["scores"]] == [
+            ("concepts", None, "pass"),
+            ("noise", None, "hold"),
+            ("sharpness", "0.5", "pass"),
+        ]

@@ -135,10 +135,26 @@ class TestDue:
         assert selectors.has_due()
         again_after = timedelta(seconds=15)
         hint: dict[str, Any] = {"again_after": again_after, "limit": 10}
+        assert services.hint_due(now=make.NOW, **hint) == []
+        make.checkpoint(tmp_path / "relay")
         assert services.hint_due(now=make.NOW, **hint) == [waiting.id]
         assert services.hint_due(now=make.NOW, **hint) == []
         later = make.NOW + again_after + timedelta(seconds=1)
         assert services.hint_due(now=later, **hint) == [waiting.id]
+
+    def test_hints_again_a_few_at_a_time(self, team: make.Team, tmp_path: Path) -> None:
+        cases = [make.open_case(team) for _ in range(services.HINTED_AGAIN_A_ROUND + 2)]
+        for case in cases:
+            make.approve(team, case)
+        make.checkpoint(tmp_path / "relay")
+        again_after = timedelta(seconds=15)
+        hint: dict[str, Any] = {"again_after": again_after, "limit": 100}
+        assert len(services.hint_due(now=make.NOW, **hint)) == len(cases)
+        later = make.NOW + again_after + timedelta(seconds=1)
+        first = services.hint_due(now=later, **hint)
+        second = services.hint_due(now=later, **hint)
+        assert [len(first), len(second)] == [services.HINTED_AGAIN_A_ROUND, 2]
+        assert {*first, *second} == {case.id for case in cases}
 
     def test_leaves_out_templates_and_voided_cases(self, team: make.Team) -> None:
         make.approved_policy(team, kind="template_version")

@@ -14,6 +14,8 @@ from governance.ledger.models import Entry
 from governance.quota import selectors as quota_selectors
 from governance.quota import services as quota
 from governance.refusals.models import Refusal
+from templates.brands import services as brands
+from templates.brands.markets import Market
 from tests.integration.web.world import World
 
 
@@ -186,3 +188,48 @@ class TestOrder:
         )
         assert answer.status_code == 403
         assert not GenerationJob.objects.exists()
+
+
+class TestAMarket:
+    def test_is_chosen_in_the_form_and_shown_with_the_order(self, world: World) -> None:
+        brands.set_markets(
+            actor=world.actor("ada"),
+            brand_id=world.brand_id,
+            markets=(Market("DE", ("de",)), Market("FR", ("fr",))),
+            now=now(),
+        )
+        client, path = world.client("marta"), f"/templates/{world.template().id}/order/"
+        page = client.get(path).content.decode()
+        assert 'name="market" value="DE"' in page
+        assert "FR · fr" in page
+        answer = client.post(path, values(world, market="FR", variants="1"), follow=True)
+        assert "· FR ·" in answer.content.decode()
+        assert GenerationJob.objects.get().market == "FR"
+        wrong = client.post(path, values(world, market="XX", idempotency_key="other"))
+        assert wrong.status_code == 400
+
+
+class TestRefusedWords:
+    def test_are_marked_while_they_are_typed_and_nothing_is_recorded(self, world: World) -> None:
+        client, template_id = world.client("marta"), world.template().id
+        name = free_text(world)
+        answer = client.post(
+            f"/templates/{template_id}/preview/",
+            values(world, **{name: "a b1ohazard sign"}),
+            headers={"HX-Request": "true"},
+        )
+        text = unescape(answer.content.decode())
+        assert text.count('<mark class="refused">b1ohazard</mark>') == 2
+        assert f'href="#id_{name}"' in text
+        assert "Compliance reviewer may override it" in text
+        assert not Refusal.objects.exists()
+
+    def test_are_shown_with_what_to_do_after_an_order_was_refused(self, world: World) -> None:
+        answer = world.client("marta").post(
+            f"/templates/{world.template().id}/order/",
+            values(world, **{free_text(world): "a b1ohazard sign"}),
+        )
+        text = unescape(answer.content.decode())
+        assert answer.status_code == 422
+        assert '<mark class="refused">b1ohazard</mark>' in text
+        assert "without “b1ohazard” and order again, or appeal." in text

@@ -200,6 +200,7 @@ def build(settings: Any, folder: Path, monkeypatch: Any) -> World:
     settings.DESTINATION_ROOTS = [folder / "published"]
     review_factory.use_sealing_key(settings, folder)
     monkeypatch.setattr(seed, "_profile", _profile)
+    monkeypatch.setattr(seed, "_adapters", lambda *_given: None)
     pack = library.read_pack(library.FOLDER / seed.LIBRARY_PACK)
     few = tuple(template for template in pack.templates if template.slug in TEMPLATES)
     monkeypatch.setattr(library, "read_pack", lambda _folder: replace(pack, templates=few))

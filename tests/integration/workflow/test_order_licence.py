@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from imprimatur.workflow import order
+from imprimatur.workflow import choices, order
 
 from generation.jobs.models import GenerationJob
 from governance.licences import services as licences
@@ -60,7 +60,7 @@ class TestAnOrder:
         from dataclasses import replace
 
         old = replace(desk.profile, licence_id=None)
-        monkeypatch.setattr(order.registry, "current_profile", lambda _slug: old)
+        monkeypatch.setattr(choices.registry, "current_profile", lambda _slug: old)
         with pytest.raises(order.OrderRefused) as caught:
             desk.place()
         assert caught.value.facts["category"] == "licence_missing"

@@ -21,17 +21,27 @@ def demo_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 @pytest.fixture(scope="session")
 def make_spec(demo_pack: Pack) -> MakeSpec:
     """Make a small, fast spec for the demo pack; keywords change single fields."""
-    model = demo_pack.model
+    return spec_maker(demo_pack, negative_prompt="blurry", guidance=4.0)
+
+
+@pytest.fixture(scope="session")
+def flux_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    return shared_pack(tmp_path_factory, "flux")
+
+
+def spec_maker(pack: Pack, *, negative_prompt: str, guidance: float) -> MakeSpec:
+    """Make small, fast specs for a pack."""
+    model = pack.model
     usual = RunSpec(
         folder=model.folder,
         snapshot_sha256=model.snapshot_sha256,
         pipeline=model.pipeline,
         prompt="a red mug on a wooden table",
-        negative_prompt="blurry",
+        negative_prompt=negative_prompt,
         width=128,
         height=128,
         steps=3,
-        guidance=4.0,
+        guidance=guidance,
         seed=11,
         max_sequence_length=32,
         device="cpu",

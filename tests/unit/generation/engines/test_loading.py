@@ -125,13 +125,13 @@ class TestLoadPipeline:
     def test_notices_a_change_between_hashing_and_loading(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        load_model = loading._load_model
+        load_model = loading.load_model
 
         def swap_and_load(*arguments: Any) -> Any:
             (folder / "README.md").write_text("another one")
             return load_model(*arguments)
 
-        monkeypatch.setattr(loading, "_load_model", swap_and_load)
+        monkeypatch.setattr(loading, "load_model", swap_and_load)
         assert "changed while it was being loaded" in refusal(folder).detail
 
     def test_lets_exhaustion_of_memory_pass_through(
@@ -140,7 +140,7 @@ class TestLoadPipeline:
         def exhaust(*_: Any) -> None:
             raise MemoryError
 
-        monkeypatch.setattr(loading, "_load_model", exhaust)
+        monkeypatch.setattr(loading, "load_model", exhaust)
         with pytest.raises(MemoryError):
             load(demo_pack.model.folder, demo_pack.model.snapshot_sha256)
 

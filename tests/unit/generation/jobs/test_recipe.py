@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from generation.engines.spec import RunResult, RunSpec
-from generation.jobs import worker
+from generation.jobs import rendering, worker
 from generation.jobs.records import Claim
 from governance.kernel.ids import uuid7
 from tests.unit.generation.jobs.test_fingerprint import PROFILE
@@ -89,7 +89,7 @@ class TestEncode:
         from PIL import Image
 
         pixels = np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)
-        data = worker._encode(replace(RESULT, pixels=pixels))
+        data = rendering.encode(replace(RESULT, pixels=pixels))
         with Image.open(BytesIO(data)) as image:
             assert image.format == "PNG"
             assert image.info == {}

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from generation.jobs.guards import GUARDS
-from generation.jobs.states import ITEM, OPEN_STATES, ItemState
+from generation.jobs.states import ITEM, OPEN_STATES, REPLAY, ItemState, ReplayState
 from governance.kernel.lifecycle import IllegalTransition
 
 # act: {state it is read in: state it goes to}; what is not here is refused.
@@ -47,3 +47,27 @@ class TestItem:
 
     def test_is_open_while_a_worker_may_still_come(self) -> None:
         assert set(OPEN_STATES) == {"queued", "leased"}
+
+
+REPLAYS = {
+    "claim": {"queued": "leased", "leased": "leased"},
+    "expire": {"leased": "queued"},
+    "finish": {"leased": "done"},
+    "fail": {"queued": "failed", "leased": "failed"},
+}
+REPLAY_STATES = ("queued", "leased", "done", "failed")
+
+
+class TestReplay:
+    @pytest.mark.parametrize(("act", "state"), list(itertools.product(REPLAYS, REPLAY_STATES)))
+    def test_moves_as_the_table_says_and_not_otherwise(self, act: str, state: str) -> None:
+        target = REPLAYS[act].get(state)
+        if target is None:
+            with pytest.raises(IllegalTransition):
+                REPLAY.target(act, state)
+        else:
+            assert REPLAY.target(act, state).target == target
+
+    def test_has_no_act_and_no_state_beyond_the_table(self) -> None:
+        assert set(REPLAY.moves) == set(REPLAYS)
+        assert set(ReplayState.values) == set(REPLAY_STATES)

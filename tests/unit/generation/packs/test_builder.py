@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from generation.packs import builder, manifest
+from generation.packs import builder, manifest, placing
 from generation.packs.__main__ import main
+from generation.packs.tiny import families
 from generation.weights import snapshot
-from tests.packs import SEED, copy_of
+from tests.packs import SEED, copy_of, shared_pack
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,17 @@ class TestBuild:
         assert (again.pack.folder / "pack.json").read_bytes() == (
             demo_pack.folder / "pack.json"
         ).read_bytes()
+
+    @pytest.mark.parametrize("family", sorted(families.discover()))
+    def test_of_every_family_is_the_same_again_and_small(
+        self, family: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        made = shared_pack(tmp_path_factory, family).model.folder
+        again = tmp_path / family
+        families.discover()[family].save(again, SEED)
+        (again / "README.md").write_text((made / "README.md").read_text())
+        assert snapshot.digest_folder(again).sha256 == snapshot.digest_folder(made).sha256
+        assert snapshot.digest_folder(again).size_bytes < 6_000_000
 
     def test_another_seed_gives_other_weights(
         self, demo_pack: manifest.Pack, another: manifest.Pack
@@ -93,7 +105,7 @@ class TestBuild:
         def fail(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(builder.models, "save_clip", fail)
+        monkeypatch.setattr(builder.scorers, "save_clip", fail)
         with pytest.raises(OSError, match="No space left"):
             builder.build(folder, seed=SEED + 1)
         manifest.read(folder).verify()
@@ -101,7 +113,7 @@ class TestBuild:
 
     def test_never_replaces_a_folder_that_is_no_pack(self, tmp_path: Path) -> None:
         (tmp_path / "thesis.txt").write_text("mine")
-        with pytest.raises(builder.PackFolderOccupied):
+        with pytest.raises(placing.PackFolderOccupied):
             builder.build(tmp_path, seed=SEED)
         assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -110,7 +122,7 @@ class TestBuild:
     ) -> None:
         folder = tmp_path / "pack"
 
-        def make_late(beside: Path, seed: int) -> None:
+        def make_late(beside: Path, seed: int, _family: str) -> None:
             copy_of(demo_pack, beside)
             copy_of(demo_pack, folder)
             assert seed == SEED
@@ -127,7 +139,8 @@ class TestManifest:
         assert demo_pack.model.pipeline == "StableDiffusion3Pipeline"
         assert (defaults.sizes[0].width, defaults.sizes[0].height) == (256, 256)
         assert all(size.width % 16 == size.height % 16 == 0 for size in defaults.sizes)
-        assert {scorer.kind for scorer in demo_pack.scorers} == {"safety", "prompt_match"}
+        kinds = {"concepts", "prompt_match", "safety"}
+        assert {scorer.kind for scorer in demo_pack.scorers} == kinds
 
     @pytest.mark.parametrize(
         ("path", "value"),
@@ -162,7 +175,7 @@ class TestCommandLine:
     def test_builds_and_reports_one_json_line(
         self, demo_pack: manifest.Pack, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["build", str(demo_pack.folder), "--seed", str(SEED)]) == 0
+        assert main(["build", str(demo_pack.folder), "--random", "sd3", "--seed", str(SEED)]) == 0
         told = json.loads(capsys.readouterr().out)
         assert told["outcome"] == "kept"
         assert told["model_sha256"] == demo_pack.model.snapshot_sha256

@@ -141,9 +141,14 @@ class TestJudge:
         contrast = judged.scores[0]
         assert (contrast.scorer, contrast.threshold, contrast.verdict) == ("contrast", None, PASS)
 
-    def test_holds_a_failed_scorer_even_without_a_rule(self) -> None:
-        judged = judge([measured(), measured("contrast", None)], rules(safety=(0.5, "flag")))
-        assert judged.verdict is HOLD
+    @pytest.mark.parametrize("value", [None, math.nan, 7.0])
+    def test_records_why_a_scorer_without_a_rule_is_silent(self, value: float | None) -> None:
+        judged = judge([measured(), measured("contrast", value)], rules(safety=(0.5, "flag")))
+        contrast = judged.scores[0]
+        assert (judged.verdict, contrast.verdict) == (PASS, PASS)
+        assert contrast.reason
+        named = judge([measured("contrast", value)], rules(contrast=(0.1, "flag")))
+        assert named.verdict is HOLD
 
     def test_records_no_number_that_json_cannot_hold(self) -> None:
         judged = judge([measured(value=math.nan)], rules(safety=(0.5, "flag")))

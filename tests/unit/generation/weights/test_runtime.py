@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -45,6 +46,14 @@ class TestDescribeProcess:
         assert facts["torch.threads"] == str(torch.get_num_threads())
         assert facts["torch.deterministic"] == "true"
         assert "not installed" not in facts.values()
+
+    def test_names_the_processor_as_the_system_does(self, tmp_path: Path) -> None:
+        told = tmp_path / "cpuinfo"
+        told.write_text(
+            "processor : 0\nmodel name\t: A processor, 3 GHz\nmodel name\t: B\n", "utf-8"
+        )
+        assert runtime._cpu_model(told) == "A processor, 3 GHz"
+        assert runtime._cpu_model(tmp_path / "nowhere") != ""
 
     def test_records_that_a_library_is_absent(self) -> None:
         assert runtime._version("no-such-library-anywhere") == "not installed"

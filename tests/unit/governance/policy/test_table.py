@@ -44,12 +44,15 @@ accounts:user:enable             · · · · · · + · · | · ·
 accounts:user:read               · · · · · · + · · | + +
 brands:brand:create              · · · · · · + · · | · ·
 brands:brand:read                + + + + + + + + · | + ·
+brands:market:set                · · · · · · + · · | · ·
 brands:rules:propose             · + · · · · · · · | · ·
 generation:asset:read            + + + + + + · + · | + ·
 generation:item:run              · · · · · · · + · | · ·
 generation:job:cancel            · + · · · · · · · | + ·
 generation:job:create            · · · · · + · · · | + ·
 generation:job:read              + + + + · · · + · | + ·
+generation:replay:create         + + + + · · · · · | · ·
+generation:replay:read           + + + + + + · + · | + ·
 ledger:entry:read                + · · · · · + + · | · ·
 ledger:hold:lift                 · · · · + · · · · | · ·
 ledger:hold:place                · · · · + · · · · | · ·
@@ -91,9 +94,14 @@ refusals:appeal:open             · · · · · · · · · | + ·
 refusals:appeal:read             + · · + · · · + · | + ·
 refusals:refusal:override        · · · + · · · · · | · ·
 refusals:refusal:read            + + + + · · · + · | + ·
+registry:adapter:approve         · · · · · · + · · | · ·
+registry:adapter:propose         · · · · · · + · · | · ·
+registry:adapter:read            + + + + + + + + · | + ·
 registry:profile:approve         · · · · · · + · · | · ·
 registry:profile:propose         · · · · · · + · · | · ·
 registry:profile:read            + + + + + + + + · | + ·
+registry:scorer:approve          · · · · · · + · · | · ·
+registry:scorer:propose          · · · · · · + · · | · ·
 review:break_glass:confirm       · + · + · · · · · | · ·
 review:break_glass:judge         · · · + · · · · · | · ·
 review:break_glass:open          · + · + · · · · · | · ·
@@ -105,6 +113,7 @@ review:case:open                 · + · · · · · + · | · ·
 review:case:read                 + + + + · · · + · | + ·
 review:case:void                 · + · + · · · + · | · ·
 review:condition:confirm         · + + + · · · · · | · ·
+review:exhibit:file              · + + + · · · · · | · ·
 review:group:change              · + · · · · · · · | · ·
 review:policy:propose            · + · · · · · · · | · ·
 review:thread:write              · + + + · · · · · | + ·
@@ -254,6 +263,7 @@ class TestKeys:
             "quota:request:read",
             "refusals:appeal:read",
             "refusals:refusal:read",
+            "registry:adapter:read",
             "registry:profile:read",
             "review:case:read",
         ]

@@ -30,6 +30,7 @@ def test_what_proves_a_review_is_append_only() -> None:
         "review_contribution",
         "review_decision",
         "review_delivery",
+        "review_exhibit",
         "review_group",
         "review_pin",
         "review_reply",

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.kernel.errors import InvalidInput
-from templates.brands.screening import Rule, document_of, rules_of, screen
+from templates.brands.markets import Market
+from templates.brands.screening import (
+    MAX_FOUND,
+    Rule,
+    document_of,
+    rules_of,
+    screen,
+    screen_all,
+)
 
 REASON = "Hazard signs mean something in law."
 RULES = (
@@ -88,6 +96,46 @@ class TestScreen:
     def test_finds_a_term_of_another_script(self) -> None:
         assert found("опасно", (Rule("x", ("опасно",), REASON),)) == "опасно"
 
+    @pytest.mark.parametrize(
+        ("markets", "languages", "market", "holds"),
+        [
+            ((), (), Market("DE", ("de",)), True),
+            (("DE",), (), Market("DE", ("de",)), True),
+            (("DE",), (), Market("FR", ("fr",)), False),
+            ((), ("de",), Market("AT", ("de-AT",)), True),
+            ((), ("de-AT",), Market("DE", ("de",)), True),
+            ((), ("de-AT",), Market("DE", ("de-DE",)), False),
+            ((), ("de",), Market("CH", ("fr", "de")), True),
+            ((), ("de",), Market("FR", ("fr",)), False),
+            (("CH",), ("it",), Market("CH", ("de", "fr")), False),
+            (("DE",), ("fr",), None, True),
+        ],
+    )
+    def test_holds_a_rule_only_in_its_markets_and_languages(
+        self, markets: tuple[str, ...], languages: tuple[str, ...], market: Any, holds: bool
+    ) -> None:
+        rules = (Rule("hazard", ("hazard",), REASON, markets, languages),)
+        assert (screen(rules, {"detail": "a hazard"}, market) is not None) is holds
+
+    def test_lists_each_place_once_in_the_order_of_texts_and_rules(self) -> None:
+        rules = (Rule("a", ("red", "red*"), REASON), Rule("b", ("mug",), REASON))
+        found_all = screen_all(rules, {"x": "red redder mug red", "": "mug"})
+        assert [(v.field, v.category, v.found, v.start) for v in found_all] == [
+            ("x", "a", "red", 0),
+            ("x", "a", "red", 15),
+            ("x", "a", "redder", 4),
+            ("x", "b", "mug", 11),
+            ("", "b", "mug", 0),
+        ]
+
+    def test_stops_at_a_number_of_findings(self) -> None:
+        assert len(screen_all(RULES, {"detail": "hazard " * 300})) == MAX_FOUND
+
+    def test_refuses_a_text_that_is_too_long_to_screen(self) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            screen(RULES, {"detail": "x" * 10_000})
+        assert refused.value.pointer == "/variables/detail"
+
     def test_without_rules_finds_nothing(self) -> None:
         assert screen((), {"detail": "hazard"}) is None
 
@@ -102,7 +150,11 @@ class TestScreen:
 
 class TestRules:
     def test_read_back_as_they_were_written(self) -> None:
-        assert rules_of(document_of(RULES)) == RULES
+        limited = Rule("hazard", ("*gefahr*",), REASON, ("DE", "AT"), ("de",))
+        assert rules_of(document_of((*RULES, limited))) == (*RULES, limited)
+
+    def test_without_limits_are_written_as_they_always_were(self) -> None:
+        assert set(document_of(RULES)[0]) == {"category", "terms", "reason"}
 
     @pytest.mark.parametrize(
         ("rules", "pointer", "rule"),
@@ -113,6 +165,23 @@ class TestRules:
             ([{"category": "ok", "terms": [], "reason": REASON}], "/0/terms", "minItems"),
             ([{"category": "ok", "terms": ["a"], "reason": REASON}], "/0/terms/0", "minLength"),
             ([{"category": "ok", "terms": ["**"], "reason": REASON}], "/0/terms/0", "word"),
+            ([{"category": "ok", "terms": ["a*b"], "reason": REASON}], "/0/terms/0", "pattern"),
+            ([{"category": "ok", "terms": ["*a*"], "reason": REASON}], "/0/terms/0", "minLength"),
+            (
+                [{"category": "ok", "terms": ["ab"], "reason": REASON, "markets": ["XX"]}],
+                "/0/markets/0",
+                "country",
+            ),
+            (
+                [{"category": "ok", "terms": ["ab"], "reason": REASON, "languages": ["German"]}],
+                "/0/languages/0",
+                "language",
+            ),
+            (
+                [{"category": "ok", "terms": ["ab"], "reason": REASON, "markets": []}],
+                "/0/markets",
+                "minItems",
+            ),
             ([{"category": "ok", "terms": ["ab"], "reason": REASON, "x": 1}], "/0/x", "unknown"),
         ],
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from governance.kernel.errors import InvalidInput
-from templates.brands import scoring, shapes
+from templates.brands import shapes
 
 SCHEMA = {
     "type": "object",
@@ -47,30 +47,3 @@ class TestRequire:
             shapes.require(shapes.problems(SCHEMA, {}))
         assert refused.value.pointer == "/a"
         assert [each["pointer"] for each in refused.value.facts["errors"]] == ["/a", "/b"]
-
-
-class TestThresholds:
-    def test_become_floats_in_the_order_of_their_names(self) -> None:
-        read = scoring.thresholds_of(
-            {
-                "safety": {"threshold": 1, "severity": "refuse"},
-                "contrast": {"threshold": 0.1, "severity": "flag"},
-            }
-        )
-        assert list(read) == ["contrast", "safety"]
-        assert read["safety"] == {"threshold": 1.0, "severity": "refuse"}
-
-    @pytest.mark.parametrize(
-        ("thresholds", "pointer"),
-        [
-            ({}, "/thresholds"),
-            ({"safety": {"threshold": 0.5}}, "/thresholds/safety/severity"),
-            ({"safety": {"threshold": 0.5, "severity": "pass"}}, "/thresholds/safety/severity"),
-            ({"safety": {"threshold": "high", "severity": "flag"}}, "/thresholds/safety/threshold"),
-            ({"safety": {"threshold": float("nan"), "severity": "flag"}}, "/thresholds/safety"),
-        ],
-    )
-    def test_refuse_what_cannot_judge(self, thresholds: Any, pointer: str) -> None:
-        with pytest.raises(InvalidInput) as refused:
-            scoring.thresholds_of(thresholds)
-        assert str(refused.value.pointer).startswith(pointer)

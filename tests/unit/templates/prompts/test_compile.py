@@ -203,6 +203,10 @@ class TestValidateContent:
         if c != "\n":
             assert problems(notes=f"a{c}b")
 
+    def test_refuses_words_to_read_that_no_variable_says(self) -> None:
+        assert problems(legible=["color"]) == []
+        assert problems(legible=["color", "price"]) == [("/legible/1", "undeclared")]
+
     def test_refuses_undeclared_and_unused_variables(self) -> None:
         assert (
             problems(prompt="{{ color }} {{ object }} {{ size }} {{ detail | prefixed(' ') }}")

@@ -1,7 +1,7 @@
 """A content becomes exact bytes and comes back whole, in the order of its author."""
 
 from governance.kernel.digests import canonical_json, sha256_hex
-from templates.prompts.content import canonical, restore
+from templates.prompts.content import canonical, legible_text, restore
 from tests.factories.templates import content
 
 
@@ -27,3 +27,18 @@ class TestContent:
 
         written = canonical(content(), name="Hero")
         assert canonical_json(json.loads(written)) == written
+
+
+class TestLegibleText:
+    def test_joins_the_variables_in_the_template_s_order(self) -> None:
+        made = content(legible=["color", "object"])
+        assert legible_text(made, {"object": "mug", "color": "red"}) == "red mug"
+
+    def test_takes_the_default_of_what_was_left_out(self) -> None:
+        made = content(legible=["detail"])
+        made["schema"]["properties"]["detail"]["default"] = "new"
+        assert legible_text(made, {}) == "new"
+
+    def test_is_none_where_nothing_is_to_be_read(self) -> None:
+        assert legible_text(content(), {"color": "red"}) is None
+        assert legible_text(content(legible=["detail"]), {"detail": ""}) is None

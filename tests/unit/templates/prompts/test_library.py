@@ -77,10 +77,13 @@ class TestShippedPacks:
     def test_judge_by_every_scorer_of_the_demo(self) -> None:
         scoring = library.read_pack(library.FOLDER / "product_studio").scoring
         assert scoring is not None
-        assert scoring.advisory
+        assert not scoring.advisory
         assert set(scoring.thresholds) == {
+            "concepts",
             "contrast",
             "exposure",
+            "near_duplicate",
+            "palette",
             "prompt_match",
             "safety",
             "sharpness",

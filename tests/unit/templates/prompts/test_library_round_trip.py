@@ -137,5 +137,5 @@ class TestRoundTrip:
         """The negative control: a writer that folds text without care is found out."""
         (path, *_rest) = FILES
         reviewed, written = _exported(path)
-        (tmp_path / path.name).write_text(written.replace("soft", "hard"), encoding="utf-8")
+        (tmp_path / path.name).write_text(written.replace("even", "hard"), encoding="utf-8")
         assert _exported(tmp_path / path.name)[0] != reviewed
