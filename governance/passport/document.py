@@ -142,6 +142,10 @@ def _require_agreement(document: Mapping[str, Any]) -> None:
             "a marking layer is listed twice",
         ),
         (release["marked_sha256"] != reviewed, "the released bytes carry no mark"),
+        (
+            all(step["sha256"] == reviewed for step in document["asset"]["steps"][-1:]),
+            "the last step made other bytes",
+        ),
         *_approval_claims(document["approval"], document["decisions"]),
         *_break_glass_claims(document, entry),
     ]

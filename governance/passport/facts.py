@@ -31,8 +31,19 @@ class ParentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One output on the image's way: 0 is what the model made, the last is the reviewed image."""
+
+    number: int
+    name: str
+    sha256: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class AssetFacts:
-    """The image as it was made."""
+    """The image as it was made; `steps` is empty where it is what the model made."""
 
     id: UUID
     brand_id: UUID
@@ -42,6 +53,7 @@ class AssetFacts:
     height_px: int
     size_bytes: int
     parents: tuple[ParentFacts, ...] = ()
+    steps: tuple[StepFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,19 @@ class PromptFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """A picture that the image was made from, and what for; a box that is a mask has no bytes.
+
+    `id` is the uploaded picture's, or the earlier image's; names of files stay where they are.
+    """
+
+    role: str
+    sha256: str | None
+    id: UUID | None
+    strength: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecipeFacts:
     """Everything needed to make the image again, and whether that gives the same bytes."""
 
@@ -83,6 +108,7 @@ class RecipeFacts:
     worker_class: str
     can_replay: bool
     adapter_ids: tuple[UUID, ...] = ()
+    pictures: tuple[PictureFacts, ...] = ()
     libraries: Mapping[str, str] = field(default_factory=dict)
 
 

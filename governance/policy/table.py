@@ -41,6 +41,7 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.ACCOUNTS_USER_READ: ((is_owner,), (is_platform_admin,)),
         P.BRANDS_BRAND_CREATE: ((is_person, is_platform_admin),),
         P.BRANDS_BRAND_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.BRANDS_DATA_CLASS_SET: ((is_person, is_data_steward),),
         P.BRANDS_MARKET_SET: ((is_person, is_platform_admin),),
         P.BRANDS_RULES_PROPOSE: ((is_person, is_brand_manager),),
         # A draft is for people's eyes: a key reads what was released.
@@ -49,6 +50,13 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.GENERATION_JOB_CANCEL: ((is_owner, is_member), (is_person, is_brand_manager)),
         P.GENERATION_JOB_CREATE: ((is_marketer,),),
         P.GENERATION_JOB_READ: ((is_owner, is_member), (is_reviewer,), (is_auditor,), (is_system,)),
+        # What people bring in shows people, and its rights are a person's word: no key.
+        P.GENERATION_PICTURE_READ: ((is_person, is_member), (is_system,)),
+        P.GENERATION_PICTURE_TAKE_IN: (
+            (is_person, is_marketer),
+            (is_person, is_brand_manager),
+            (is_person, is_data_steward),
+        ),
         # Whoever judges or audits may have an image made again; whoever sees it, read the outcome.
         P.GENERATION_REPLAY_CREATE: (
             (is_person, is_auditor),
@@ -135,6 +143,8 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.REGISTRY_ADAPTER_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.REGISTRY_ADAPTER_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_ADAPTER_READ: ((is_member,), (is_platform_admin,), (is_system,)),
+        P.REGISTRY_ENDPOINT_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
+        P.REGISTRY_ENDPOINT_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_PROFILE_APPROVE: ((is_person, is_platform_admin, is_not_contributor),),
         P.REGISTRY_PROFILE_PROPOSE: ((is_person, is_platform_admin),),
         P.REGISTRY_PROFILE_READ: ((is_member,), (is_platform_admin,), (is_system,)),
@@ -191,6 +201,20 @@ TABLE: MappingProxyType[P, tuple[Clause, ...]] = MappingProxyType(
         P.REVIEW_TURN_ASSIGN: (
             (is_person, is_brand_manager, is_not_contributor),
             (is_person, is_compliance_reviewer, is_not_contributor),
+        ),
+        P.RIGHTS_RECORD_CONFIRM: ((is_person, is_data_steward, is_not_contributor),),
+        P.RIGHTS_RECORD_CREATE: (
+            (is_person, is_marketer),
+            (is_person, is_brand_manager),
+            (is_person, is_data_steward),
+        ),
+        P.RIGHTS_RECORD_READ: ((is_person, is_member), (is_system,)),
+        # Whoever orders; a key may order with a picture that a person brought.
+        P.RIGHTS_RECORD_USE: ((is_marketer,),),
+        P.RIGHTS_RECORD_WITHDRAW: (
+            (is_person, is_owner, is_member),
+            (is_person, is_brand_manager),
+            (is_person, is_data_steward),
         ),
     }
 )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from governance.kernel.actors import Actor, ActorKind
@@ -52,6 +52,16 @@ def list_refusals(
     if requester_id is not None:
         rows = rows.filter(requester_id=requester_id)
     return tuple(record_of(row) for row in _page(rows, after, limit))
+
+
+def count_since(since: datetime) -> dict[str, int]:
+    """Count the refusals since then by stage, all brands' together: a figure of the installation.
+
+    An id begins with its time, so that only the rows since then are looked at.
+    """
+    first = UUID(int=int(since.timestamp() * 1000) << 80)
+    rows = Refusal.objects.filter(id__gte=first).values_list("stage").annotate(Count("id"))
+    return dict.fromkeys(Stage.values, 0) | dict(rows.order_by("stage"))
 
 
 def find_by_subject(subject_id: UUID) -> RefusalRecord | None:

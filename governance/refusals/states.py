@@ -18,10 +18,12 @@ class Stage(TextChoices):
     GATE = "gate", _("the publish gate")
     QUOTA = "quota", _("the quota")
     LICENCE = "licence", _("the licence")
+    ENDPOINT = "endpoint", _("the endpoint")
+    RIGHTS = "rights", _("the rights in a picture")
 
 
-# A judgement can be wrong, so a person may override it; a quota, a licence and the gate are no
-# judgements: nobody overrides them.
+# A judgement can be wrong, so a person may override it; a quota, a licence, the gate, the
+# rights in a picture and what may be sent to an endpoint are no judgements: nobody overrides them.
 OVERRIDABLE_BY: Mapping[str, Role] = MappingProxyType(
     {
         Stage.PROMPT.value: Role.COMPLIANCE_REVIEWER,

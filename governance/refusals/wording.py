@@ -24,6 +24,8 @@ def explain(
         "gate": _("This was not let out."),
         "quota": _("This was refused because the quota does not allow it."),
         "licence": _("This was refused because a licence does not allow it."),
+        "endpoint": _("This was refused because it would have been sent where it may not be."),
+        "rights": _("This was refused because the rights in a picture do not allow it."),
     }
     sentences = [openings[stage], _as_sentence(reason)]
     if score is not None and threshold is not None:
@@ -53,6 +55,14 @@ def what_to_do(*, stage: str, overridable_by: str) -> str:
         "licence": _(
             "Nobody overrides a licence. Choose another model, or ask a platform admin for one "
             "whose agreed licence permits this purpose."
+        ),
+        "rights": _(
+            "Nobody overrides the rights in a picture. Choose another one, or state its rights "
+            "anew; where people are shown, a data steward confirms them."
+        ),
+        "endpoint": _(
+            "Nobody overrides this. Choose another model, or ask the brand's data steward and a "
+            "platform admin which endpoints its data may be sent to."
         ),
     }
     if stage in remedies:

@@ -40,6 +40,12 @@ def find_release(
     return None if found is None else release_record(found)
 
 
+def find_of_subjects(actor: Actor, subject_ids: Iterable[UUID]) -> dict[UUID, ReleaseRecord]:
+    """Return the latest release of each subject that the actor may see, in one query."""
+    rows = visible_releases(actor).filter(subject_id__in=list(subject_ids)).order_by("id")
+    return {row.subject_id: release_record(row) for row in rows}
+
+
 def list_releases(
     actor: Actor, brand_id: UUID | None = None, after: UUID | None = None, limit: int = 50
 ) -> tuple[ReleaseRecord, ...]:

@@ -51,12 +51,17 @@ def seal(*, person_id: UUID, text: str, purpose: str) -> bytes:
 
     Raises: KeyMissing, KeyUnsafe.
     """
-    installation_key = _installation_key()
-    held = _live_key(person_id) or _make_key(person_id, installation_key)
-    key = envelopes.unwrap_key(
-        installation_key, bytes(held.wrapped or b""), key_id=held.id, person_id=person_id
-    )
-    return envelopes.seal_text(key, key_id=held.id, person_id=person_id, purpose=purpose, text=text)
+    key_id, key = _key_of(person_id)
+    return envelopes.seal_text(key, key_id=key_id, person_id=person_id, purpose=purpose, text=text)
+
+
+def digest(*, person_id: UUID, text: str, purpose: str) -> str:
+    """Return what equal texts of one person have in common, for one column; 64 hex digits.
+
+    It is made with the person's key: once that is destroyed, nobody can tell what it was of.
+    Raises: KeyMissing, KeyUnsafe.
+    """
+    return envelopes.digest_text(_key_of(person_id)[1], purpose=purpose, text=text)
 
 
 def reveal(*, sealed: bytes, purpose: str) -> str | None:
@@ -162,6 +167,16 @@ def _hold_record(row: PersonHold) -> HoldRecord:
         lifted_at=row.lifted_at,
         lifted_by=row.lifted_by,
         lift_reason=None if row.lift_reason is None else bytes(row.lift_reason),
+    )
+
+
+def _key_of(person_id: UUID) -> tuple[UUID, bytes]:
+    """Return the person's live key with its id; first use makes it."""
+    installation_key = _installation_key()
+    held = _live_key(person_id) or _make_key(person_id, installation_key)
+    wrapped = bytes(held.wrapped or b"")
+    return held.id, envelopes.unwrap_key(
+        installation_key, wrapped, key_id=held.id, person_id=person_id
     )
 
 

@@ -24,11 +24,18 @@ from governance.review.models._policies import (
     Policy,
     Stage,
 )
-from governance.review.models._subjects import Contribution, Delivery, Subject, SubjectKind
+from governance.review.models._subjects import (
+    REVIEWED_KINDS,
+    Contribution,
+    Delivery,
+    Subject,
+    SubjectKind,
+)
 from governance.review.models._threads import Annotation, Mark, Reply, Resolution
 
 __all__ = [
     "MAX_RISK",
+    "REVIEWED_KINDS",
     "STAGE_ROLES",
     "Annotation",
     "Answer",

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.kernel.roles import Role
-from governance.review.models._subjects import SubjectKind
+from governance.review.models._subjects import REVIEWED_KINDS
 from governance.tables.records import Proposed, Record, four_eyes
 
 # The roles that a stage can ask for.
@@ -74,7 +74,9 @@ class Policy(Record, Proposed):
     """
 
     brand_id = models.UUIDField()
-    subject_kind = models.CharField(max_length=32, choices=SubjectKind.choices)
+    subject_kind = models.CharField(
+        max_length=32, choices=[(kind.value, kind.label) for kind in REVIEWED_KINDS]
+    )
     name = models.CharField(max_length=100)
     number = models.PositiveIntegerField()
     calendar = models.JSONField(default=dict)
@@ -90,7 +92,8 @@ class Policy(Record, Proposed):
             ),
             models.CheckConstraint(name="policy_counts_from_one", condition=Q(number__gte=1)),
             models.CheckConstraint(
-                name="policy_is_for_a_kind", condition=Q(subject_kind__in=SubjectKind.values)
+                name="policy_is_for_a_kind",
+                condition=Q(subject_kind__in=[kind.value for kind in REVIEWED_KINDS]),
             ),
         ]
 

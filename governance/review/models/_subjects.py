@@ -8,13 +8,18 @@ from governance.tables.records import Record
 
 
 class SubjectKind(models.TextChoices):
-    """What can be reviewed."""
+    """What has bytes that somebody had a part in."""
 
     ASSET = "asset"
+    PICTURE = "picture"
     TEMPLATE_VERSION = "template_version"
     REVIEW_POLICY = "review_policy"
     RULE_SET = "rule_set"
     SCORING_POLICY = "scoring_policy"
+
+
+# What cases are opened about; for a picture that people bring in, its rights record speaks.
+REVIEWED_KINDS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.PICTURE)
 
 
 class Subject(Record):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from governance.kernel.errors import InvalidInput
 from governance.review import calendars
-from governance.review.models import STAGE_ROLES, SubjectKind
+from governance.review.models import REVIEWED_KINDS, STAGE_ROLES
 from governance.review.records import ItemSpec, StageSpec
 
 Spec = TypeVar("Spec", StageSpec, ItemSpec)
@@ -52,7 +52,7 @@ def content_of(
 ) -> PolicyContent:
     """Check what a policy is proposed with. Raises: InvalidInput."""
     _require(
-        subject_kind in SubjectKind.values,
+        subject_kind in REVIEWED_KINDS,
         _("“%(kind)s” cannot be reviewed.") % {"kind": subject_kind},
         "/subject_kind",
         "enum",
