@@ -17,6 +17,7 @@ from generation.weights import layers
 
 # How many stay in memory, worn or not; the least recently worn one goes first.
 _HELD_MAX = 2 * ADAPTERS_MAX
+_PREFIX = "lora_"
 
 
 class Wardrobe:
@@ -27,6 +28,11 @@ class Wardrobe:
         self._held: dict[str, None] = {}
         # Set while a LoRA is half put in: the pipeline must not be used again.
         self.is_torn = False
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Return the digests of the adapters in memory, the longest unworn first."""
+        return tuple(name.removeprefix(_PREFIX) for name in self._held)
 
     def wear(self, pipeline: Any, adapters: Sequence[AdapterRef], folder: Path) -> None:
         """Make the pipeline wear exactly these adapters, in this order.
@@ -93,7 +99,7 @@ def _quietly() -> Iterator[None]:
 
 def _name(adapter: AdapterRef) -> str:
     """Return what the pipeline calls an adapter: a module's name may hold no dot."""
-    return f"lora_{adapter.snapshot_sha256}"
+    return f"{_PREFIX}{adapter.snapshot_sha256}"
 
 
 def _require_all_in(pipeline: Any, adapter: AdapterRef, expected: int) -> None:

@@ -27,10 +27,22 @@ class DeviceExhausted(DomainError):
     code = "device_exhausted"
 
 
+class ModelTooLarge(DomainError):
+    """The model alone takes more memory than this worker keeps for models; an operator must act."""
+
+    code = "model_too_large"
+
+
 class RenderFailed(DomainError):
     """The model was loaded but did not make an image."""
 
     code = "render_failed"
+
+
+class EndpointUnavailable(DomainError):
+    """The server that was to make the image does not answer, is busy, or is not where it may be."""
+
+    code = "endpoint_unavailable"
 
 
 class Cancelled(Exception):

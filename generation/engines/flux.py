@@ -1,6 +1,7 @@
 """The FLUX.1 family (dev, schnell): one image per call, replayable.
 
-Guidance is an input of dev's transformer and none of schnell's; there is no negative prompt.
+Guidance is an input of dev's transformer and none of schnell's; there is no negative prompt. Its
+models that were trained to edit are families of their own: `flux_kontext`, `flux_fill`.
 """
 
 import json
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from generation.engines import ways
 from generation.engines.loop import follow
 from generation.engines.modes import Mode
 from generation.engines.pixels import decode_latents
 from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.resident import Loaded, ResidentEngine
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Loaded
 from generation.engines.spec import RunSpec, require_sides_divide
 from governance.kernel.errors import InvalidInput
 
@@ -25,12 +28,18 @@ if TYPE_CHECKING:
 
 PIPELINE = "FluxPipeline"
 
+_SIBLINGS = ways.Siblings(
+    image_to_image="FluxImg2ImgPipeline",
+    inpaint="FluxInpaintPipeline",
+    control="FluxControlNetPipeline",
+)
+
 
 class FluxEngine(ResidentEngine):
-    """Renders with `FluxPipeline`."""
+    """Renders with `FluxPipeline`, and with its siblings for pictures."""
 
     name = "flux/1"
-    modes = frozenset({Mode.GUIDANCE, Mode.ADAPTERS})
+    modes = frozenset(Mode) - {Mode.NEGATIVE_PROMPT, Mode.REFERENCES}
 
     def modes_of(self, folder: Path) -> frozenset[Mode]:
         """Return what the model can do: one distilled without guidance takes none."""
@@ -55,10 +64,13 @@ class FluxEngine(ResidentEngine):
         self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
     ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        embeddings = encode(loaded.pipeline, spec)
-        latents = prepare(loaded.pipeline, spec, placement)
-        latents = denoise(loaded.pipeline, spec, embeddings, latents, on_step)
-        return decode(loaded.pipeline, spec, latents), {}
+        way = ways.choose(loaded, spec, placement, _SIBLINGS)
+        embeddings = self.embed(loaded, spec, lambda: encode(loaded.pipeline, spec))
+        start = dict(way.given)
+        if not way.has_start:
+            start["latents"] = prepare(loaded.pipeline, spec, placement)
+        latents = denoise(way.pipeline, spec, embeddings, start, on_step)
+        return way.finish(decode(loaded.pipeline, spec, latents)), way.facts
 
 
 def engine() -> FluxEngine:
@@ -99,13 +111,14 @@ def denoise(
     pipeline: Any,
     spec: RunSpec,
     embeddings: Mapping[str, torch.Tensor],
-    latents: torch.Tensor,
+    start: Mapping[str, Any],
     on_step: OnStep,
 ) -> torch.Tensor:
-    """Follow the flow from noise to image, still packed; the loop is the pipeline's own."""
-    return follow(
-        pipeline, spec, on_step, **embeddings, latents=latents, guidance_scale=spec.guidance
-    )
+    """Follow the flow from noise to image, still packed; the loop is the pipeline's own.
+
+    start: the noise, or the picture to make it from; and the map to follow, where there is one.
+    """
+    return follow(pipeline, spec, on_step, **embeddings, **start, guidance_scale=spec.guidance)
 
 
 def decode(pipeline: Any, spec: RunSpec, latents: torch.Tensor) -> "NDArray[np.uint8]":

@@ -1,7 +1,7 @@
 """The FLUX.2 dev model: one image per call, replayable.
 
 Guidance is an input of the transformer, as the model was distilled with it; there is no negative
-prompt. The pictures that the family can look at are not taken.
+prompt. Pictures to look at are encoded without a draw.
 """
 
 import json
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from generation.engines import reporting, ways
 from generation.engines.loop import follow
 from generation.engines.modes import Mode
 from generation.engines.pixels import to_pixels
 from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.resident import Loaded, ResidentEngine
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Loaded
 from generation.engines.spec import RunSpec, require_sides_divide
 from governance.kernel.errors import InvalidInput
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 PIPELINE = "Flux2Pipeline"
 
+# Beyond it the pipeline would shrink a picture by a rule of its own.
+REFERENCE_AREA_PX = 1024 * 1024
+
 # The processor's mark for a picture: the pipeline takes it out of a prompt without a word.
 _PICTURE_MARK = "[IMG]"
 
@@ -34,7 +39,7 @@ class Flux2Engine(ResidentEngine):
     """Renders with `Flux2Pipeline`."""
 
     name = "flux2/1"
-    modes = frozenset({Mode.GUIDANCE, Mode.ADAPTERS})
+    modes = frozenset({Mode.GUIDANCE, Mode.ADAPTERS, Mode.REFERENCES})
 
     def modes_of(self, folder: Path) -> frozenset[Mode]:
         """Return what the model can do: one without the input for guidance takes none."""
@@ -66,10 +71,11 @@ class Flux2Engine(ResidentEngine):
         self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
     ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        embeddings = encode(loaded.pipeline, spec)
-        latents = prepare(loaded.pipeline, spec, placement)
-        latents = denoise(loaded.pipeline, spec, embeddings, latents, on_step)
-        return decode(loaded.pipeline, spec, latents), {}
+        shown, facts = ways.show(spec, REFERENCE_AREA_PX)
+        embeddings = self.embed(loaded, spec, lambda: encode(loaded.pipeline, spec))
+        start = {"latents": prepare(loaded.pipeline, spec, placement), "image": shown or None}
+        latents = denoise(loaded.pipeline, spec, embeddings, start, on_step)
+        return decode(loaded.pipeline, spec, latents), facts
 
 
 def engine() -> Flux2Engine:
@@ -111,18 +117,18 @@ def denoise(
     pipeline: Any,
     spec: RunSpec,
     embeddings: Mapping[str, torch.Tensor],
-    latents: torch.Tensor,
+    start: Mapping[str, Any],
     on_step: OnStep,
 ) -> torch.Tensor:
     """Follow the flow from noise to image; the loop is the pipeline's own.
 
+    start: the noise, and the pictures to look at.
     Returns what the pipeline calls latents: packed here, already unpacked by klein's.
     """
-    return follow(
-        pipeline, spec, on_step, **embeddings, latents=latents, guidance_scale=spec.guidance
-    )
+    return follow(pipeline, spec, on_step, **embeddings, **start, guidance_scale=spec.guidance)
 
 
+@reporting.stage("decode")
 def decode(pipeline: Any, spec: RunSpec, latents: torch.Tensor) -> "NDArray[np.uint8]":
     """Unpack the latents, undo their normalization and turn them into pixels.
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from generation.engines.flux2 import denoise, prepare, require_room
+from generation.engines import reporting, ways
+from generation.engines.flux2 import REFERENCE_AREA_PX, denoise, prepare, require_room
 from generation.engines.modes import Mode
 from generation.engines.pixels import to_pixels
 from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.resident import Loaded, ResidentEngine
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Loaded
 from generation.engines.spec import RunSpec, require_sides_divide
 from governance.kernel.errors import InvalidInput
 
@@ -31,7 +33,7 @@ class Flux2KleinEngine(ResidentEngine):
     """Renders with `Flux2KleinPipeline`."""
 
     name = "flux2_klein/1"
-    modes = frozenset({Mode.GUIDANCE, Mode.ADAPTERS})
+    modes = frozenset({Mode.GUIDANCE, Mode.ADAPTERS, Mode.REFERENCES})
 
     def modes_of(self, folder: Path) -> frozenset[Mode]:
         """Return what the model can do: one distilled in steps takes no guidance."""
@@ -56,10 +58,11 @@ class Flux2KleinEngine(ResidentEngine):
         self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
     ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        embeddings = encode(loaded.pipeline, spec)
-        latents = prepare(loaded.pipeline, spec, placement)
-        latents = denoise(loaded.pipeline, spec, embeddings, latents, on_step)
-        return decode(loaded.pipeline, spec, latents), {}
+        shown, facts = ways.show(spec, REFERENCE_AREA_PX)
+        embeddings = self.embed(loaded, spec, lambda: encode(loaded.pipeline, spec))
+        start = {"latents": prepare(loaded.pipeline, spec, placement), "image": shown or None}
+        latents = denoise(loaded.pipeline, spec, embeddings, start, on_step)
+        return decode(loaded.pipeline, spec, latents), facts
 
 
 def engine() -> Flux2KleinEngine:
@@ -81,6 +84,7 @@ def encode(pipeline: Any, spec: RunSpec) -> Mapping[str, torch.Tensor]:
     }
 
 
+@reporting.stage("decode")
 def decode(pipeline: Any, _spec: RunSpec, latents: torch.Tensor) -> "NDArray[np.uint8]":
     """Turn latents into pixels; this pipeline has unpacked them and undone their normalization.
 

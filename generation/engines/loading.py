@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from generation.engines import applying
 from generation.engines.errors import ModelUnavailable
+from generation.engines.handling import WORKHORSE, Setting
 from generation.engines.placement import Placement
 from generation.weights import runtime, snapshot
 from governance.kernel.errors import DomainError
@@ -17,14 +19,16 @@ _LIBRARIES = ("diffusers", "transformers")
 
 
 def load_pipeline(folder: Path, snapshot_sha256: str, pipeline: str, placement: Placement) -> Any:
-    """Load a pipeline from a local folder onto its device, exactly the bytes that were approved.
+    """Load a pipeline from a local folder to its placement, exactly the bytes that were approved.
 
-    Raises: ModelUnavailable with a sentence for the operator. Running out of memory passes through.
+    Raises: ModelUnavailable, or DeviceUnavailable for a handling that this pipeline cannot take,
+    with a sentence for the operator. Running out of memory passes through.
     """
     loaded = load_verified(
         folder, snapshot_sha256, lambda: _load(folder, pipeline, placement), pipeline=pipeline
     )
-    return loaded.to(placement.device)
+    applying.put_in_place(loaded, placement)
+    return loaded
 
 
 def load_verified(
@@ -119,6 +123,7 @@ def load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:
         local_files_only=True,
         use_safetensors=True,
         output_loading_info=True,
+        **_quantisation(name, placement),
     )
     missing = [*report["missing_keys"], *report["mismatched_keys"]]
     if missing:
@@ -130,6 +135,16 @@ def load_model(folder: Path, name: str, kind: Any, placement: Placement) -> Any:
             part=name,
         )
     return model.eval()
+
+
+def _quantisation(name: str, placement: Placement) -> dict[str, Any]:
+    """Say how a part is quantised while its files are read, if it is."""
+    if name != WORKHORSE or Setting.NF4 not in placement.handling:
+        return {}
+    config = runtime.load_library("diffusers").BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=placement.dtype
+    )
+    return {"quantization_config": config, "device_map": {"": placement.device}}
 
 
 def _read_index(folder: Path, pipeline: str) -> dict[str, tuple[str, str]]:

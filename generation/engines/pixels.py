@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from generation.engines import reporting
 from generation.engines.errors import RenderFailed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+@reporting.stage("decode")
 def decode_latents(pipeline: Any, latents: torch.Tensor) -> "NDArray[np.uint8]":
     """Turn latents into pixels.
 

@@ -18,6 +18,11 @@ class Engine(Protocol):
     def family(self) -> str:
         """Return the family of its models: adapters are made for one."""
 
+    @property
+    def needed(self) -> frozenset[Mode]:
+        """Return what every spec must ask for, as the family does nothing else."""
+        ...
+
     def modes_of(self, folder: Path) -> frozenset[Mode]:
         """Return what the model in this folder can do, from its files; nothing is loaded."""
         ...

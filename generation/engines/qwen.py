@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from generation.engines import reporting, ways
 from generation.engines.loop import follow
 from generation.engines.modes import Mode
 from generation.engines.pixels import to_pixels
 from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.resident import Loaded, ResidentEngine
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Loaded
 from generation.engines.spec import RunSpec, require_sides_divide
 
 if TYPE_CHECKING:
@@ -24,12 +26,18 @@ if TYPE_CHECKING:
 
 PIPELINE = "QwenImagePipeline"
 
+_SIBLINGS = ways.Siblings(
+    image_to_image="QwenImageImg2ImgPipeline",
+    inpaint="QwenImageInpaintPipeline",
+    control="QwenImageControlNetPipeline",
+)
+
 
 class QwenImageEngine(ResidentEngine):
-    """Renders with `QwenImagePipeline`."""
+    """Renders with `QwenImagePipeline`, and with its siblings for pictures."""
 
     name = "qwen/1"
-    modes = frozenset({Mode.NEGATIVE_PROMPT, Mode.GUIDANCE, Mode.ADAPTERS})
+    modes = frozenset(Mode) - {Mode.REFERENCES}
 
     def require_fits(self, pipeline: Any, spec: RunSpec) -> None:
         """Refuse sides that do not divide; positions rotate, so none is too long.
@@ -42,10 +50,13 @@ class QwenImageEngine(ResidentEngine):
         self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
     ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        embeddings = encode(loaded.pipeline, spec)
-        latents = prepare(loaded.pipeline, spec, placement)
-        latents = denoise(loaded.pipeline, spec, embeddings, latents, on_step)
-        return decode(loaded.pipeline, spec, latents), {}
+        way = ways.choose(loaded, spec, placement, _SIBLINGS)
+        embeddings = self.embed(loaded, spec, lambda: encode(loaded.pipeline, spec))
+        start = dict(way.given)
+        if not way.has_start:
+            start["latents"] = prepare(loaded.pipeline, spec, placement)
+        latents = denoise(way.pipeline, spec, embeddings, start, on_step)
+        return way.finish(decode(loaded.pipeline, spec, latents)), way.facts
 
 
 def engine() -> QwenImageEngine:
@@ -97,15 +108,17 @@ def denoise(
     pipeline: Any,
     spec: RunSpec,
     embeddings: Mapping[str, torch.Tensor],
-    latents: torch.Tensor,
+    start: Mapping[str, Any],
     on_step: OnStep,
 ) -> torch.Tensor:
-    """Follow the flow from noise to image, still packed; the loop is the pipeline's own."""
-    return follow(
-        pipeline, spec, on_step, **embeddings, latents=latents, true_cfg_scale=spec.guidance
-    )
+    """Follow the flow from noise to image, still packed; the loop is the pipeline's own.
+
+    start: the noise, or the picture to make it from; and the map to follow, where there is one.
+    """
+    return follow(pipeline, spec, on_step, **embeddings, **start, true_cfg_scale=spec.guidance)
 
 
+@reporting.stage("decode")
 def decode(pipeline: Any, spec: RunSpec, latents: torch.Tensor) -> "NDArray[np.uint8]":
     """Unpack the latents, undo their normalization and turn the one frame into pixels.
 

@@ -8,7 +8,13 @@ from types import MappingProxyType, ModuleType
 
 import generation.engines
 from generation.engines.errors import UnknownPipeline
+from generation.engines.memory import Budget, usual_budget
 from generation.engines.protocol import Engine
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Held, Shelf
+
+# Where all engines of this process keep what they loaded.
+SHELF = Shelf()
 
 
 @cache
@@ -16,7 +22,7 @@ def find(pipeline: str) -> Engine:
     """Return this process's engine for a pipeline class.
 
     An engine's module declares `PIPELINE` and `engine()`. The instance is shared in the process, as
-    it holds the loaded model.
+    is the shelf that holds the loaded models.
 
     Raises: UnknownPipeline, listing what there is.
     """
@@ -28,7 +34,23 @@ def find(pipeline: str) -> Engine:
             pipeline=pipeline,
         )
     engine: Engine = modules[pipeline].engine()
+    if isinstance(engine, ResidentEngine):
+        engine.keep_on(SHELF)
     return engine
+
+
+def limit_memory(device: str, *, device_bytes: int | None, host_bytes: int | None) -> None:
+    """Say what the loaded models of this process may take together; None is the usual share."""
+    usual = usual_budget(device)
+    SHELF.budget = Budget(
+        device_bytes=usual.device_bytes if device_bytes is None else device_bytes,
+        host_bytes=usual.host_bytes if host_bytes is None else host_bytes,
+    )
+
+
+def held() -> tuple[Held, ...]:
+    """Say which models are loaded, the longest unused first; never waits for a render."""
+    return SHELF.held
 
 
 @cache

@@ -5,17 +5,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from PIL import Image
 
-from generation.engines.control import draw_map, load_controlnet
+from generation.engines import ways
 from generation.engines.loop import follow
 from generation.engines.modes import Mode
 from generation.engines.pixels import decode_latents as decode
 from generation.engines.placement import Placement
 from generation.engines.protocol import OnStep
-from generation.engines.resident import Loaded, ResidentEngine
-from generation.engines.spec import ControlRef, RunSpec
-from generation.weights import runtime
+from generation.engines.resident import ResidentEngine
+from generation.engines.shelf import Loaded
+from generation.engines.spec import RunSpec
 from governance.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -24,12 +23,18 @@ if TYPE_CHECKING:
 
 PIPELINE = "StableDiffusion3Pipeline"
 
+_SIBLINGS = ways.Siblings(
+    image_to_image="StableDiffusion3Img2ImgPipeline",
+    inpaint="StableDiffusion3InpaintPipeline",
+    control="StableDiffusion3ControlNetPipeline",
+)
+
 
 class StableDiffusion3Engine(ResidentEngine):
-    """Renders with `StableDiffusion3Pipeline`, and with its ControlNet sibling."""
+    """Renders with `StableDiffusion3Pipeline`, and with its siblings for pictures."""
 
-    name = "sd3/1"
-    modes = frozenset(Mode)
+    name = "sd3/2"
+    modes = frozenset(Mode) - {Mode.REFERENCES}
 
     def require_fits(self, pipeline: Any, spec: RunSpec) -> None:
         """Refuse a size beyond the positions that the model knows. Raises: InvalidInput."""
@@ -53,18 +58,14 @@ class StableDiffusion3Engine(ResidentEngine):
         self, loaded: Loaded, spec: RunSpec, placement: Placement, on_step: OnStep
     ) -> tuple["NDArray[np.uint8]", Mapping[str, str]]:
         """Run the stages in order."""
-        pipeline = loaded.pipeline
-        more: dict[str, float | Image.Image] = {}
-        facts: Mapping[str, str] = {}
-        if spec.control is not None:
-            more["control_image"], facts = draw_map(spec.control, spec.width, spec.height)
-            more["controlnet_conditioning_scale"] = spec.control.scale
-            pipeline = _obtain_controlled(loaded, spec.control, spec, placement)
-        embeddings = encode(pipeline, spec)
-        latents = prepare(pipeline, spec, placement)
+        way = ways.choose(loaded, spec, placement, _SIBLINGS)
+        embeddings = self.embed(loaded, spec, lambda: encode(loaded.pipeline, spec))
+        start = dict(way.given)
+        if not way.has_start:
+            start["latents"] = prepare(loaded.pipeline, spec, placement)
         with _own_draws(spec.seed, placement):
-            latents = denoise(pipeline, spec, embeddings, latents, on_step, **more)
-        return decode(pipeline, latents), facts
+            latents = denoise(way.pipeline, spec, embeddings, start, on_step)
+        return way.finish(decode(loaded.pipeline, latents)), way.facts
 
 
 def engine() -> StableDiffusion3Engine:
@@ -117,13 +118,12 @@ def denoise(
     pipeline: Any,
     spec: RunSpec,
     embeddings: Mapping[str, torch.Tensor],
-    latents: torch.Tensor,
+    start: Mapping[str, Any],
     on_step: OnStep,
-    **control: float | Image.Image,
 ) -> torch.Tensor:
     """Follow the flow from noise to image, still in latents.
 
-    control: what the ControlNet sibling asks for besides, its map and how closely it is followed.
+    start: the noise, or the picture to make it from; and the map to follow, where there is one.
     Returns: (1, C, height/8, width/8), scaled as the transformer has them.
     Source: arXiv:2403.03206, section 2; the loop is the pipeline's own.
     """
@@ -132,32 +132,16 @@ def denoise(
         spec,
         on_step,
         **embeddings,
-        **control,
-        latents=latents,
+        **start,
         guidance_scale=spec.guidance,
     )
-
-
-def _obtain_controlled(
-    loaded: Loaded, control: ControlRef, spec: RunSpec, placement: Placement
-) -> Any:
-    """Return the sibling of a pipeline that follows a map; the last used ControlNet stays."""
-    if control.snapshot_sha256 not in loaded.siblings:
-        loaded.siblings.clear()
-        controlnet = load_controlnet(control, spec, placement)
-        sibling = runtime.load_library("diffusers").StableDiffusion3ControlNetPipeline(
-            **loaded.pipeline.components, controlnet=controlnet
-        )
-        sibling.set_progress_bar_config(disable=True)
-        loaded.siblings[control.snapshot_sha256] = sibling
-    return loaded.siblings[control.snapshot_sha256]
 
 
 @contextmanager
 def _own_draws(seed: int, placement: Placement) -> Iterator[None]:
     """Make what draws from the process's generator repeat itself, and leave that as it was.
 
-    The ControlNet sibling encodes its map by a draw that takes no generator.
+    The ControlNet sibling encodes its map by a draw that takes no generator, unlike the others.
     """
     devices = [placement.device] if placement.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from generation.engines.handling import PLAIN
+from generation.engines.handling import read as read_handling
 from governance.kernel.digests import is_sha256, sha256_hex
 from governance.kernel.errors import InvalidInput
 
@@ -25,7 +27,11 @@ SEQUENCE_LENGTH_MAX: Final = 512
 DTYPES: Final = ("float32", "bfloat16", "float16")
 ADAPTERS_MAX: Final = 4
 WEIGHT_MAX: Final = 2.0
-PREPROCESSORS: Final = ("edges/1",)
+REFERENCES_MAX: Final = 4
+# How a picture becomes the map that a ControlNet follows; an order that names none gets the first.
+PREPROCESSORS: Final = ("edges/1", "depth/1", "segmentation/1")
+# Those that look through a model of their own.
+ESTIMATING: Final = frozenset({"depth/1", "segmentation/1"})
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,104 @@ class AdapterRef:
 
 
 @dataclass(frozen=True)
+class EstimatorRef:
+    """The model that a preprocessor looks through, by its files' digest.
+
+    Raises: InvalidInput, naming the field and the rule.
+    """
+
+    folder: Path
+    snapshot_sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse a model without a digest."""
+        if not is_sha256(self.snapshot_sha256):
+            raise _invalid("estimator", "The model's digest must be a SHA-256 in hex.", "sha256")
+
+
+@dataclass(frozen=True)
+class PictureRef:
+    """One picture that came from a person or an asset: the bytes of an image file.
+
+    Raises: InvalidInput, naming the field and the rule.
+    """
+
+    image: bytes = field(repr=False)
+    image_sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse a picture that is not the one named."""
+        _require_named("picture", self.image, self.image_sha256)
+
+
+@dataclass(frozen=True)
+class BoxMask:
+    """A mask that is one box, painted anew: edges as shares of the picture's width and height.
+
+    Raises: InvalidInput, naming the field and the rule.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        """Refuse a box outside of the picture, or one without an inside."""
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise _invalid(
+                "source/mask",
+                "The box must lie within the picture: left before right and top before bottom, "
+                "each from 0 to 1.",
+                "range",
+            )
+
+
+@dataclass(frozen=True)
+class SegmentMask:
+    """A mask that is everything of one kind, painted anew: `label` is one of the model's classes.
+
+    Raises: InvalidInput, naming the field and the rule.
+    """
+
+    estimator: EstimatorRef
+    label: str
+
+    def __post_init__(self) -> None:
+        """Refuse a kind without a name."""
+        if not self.label:
+            raise _invalid("source/mask", "Name the kind of thing to paint anew.", "required")
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """The picture to start from, and how far to leave it: above 0, up to 1, which leaves nothing.
+
+    With a mask only its white part is painted anew and its black part is kept. A mask is a picture
+    as large as this one, or is computed from this one.
+    Raises: InvalidInput, naming the field and the rule.
+    """
+
+    image: bytes = field(repr=False)
+    image_sha256: str
+    strength: float
+    mask: PictureRef | BoxMask | SegmentMask | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a picture that is not the one named, and a strength without an effect."""
+        _require_named("source", self.image, self.image_sha256)
+        if type(self.strength) is not float or not 0 < self.strength <= 1:
+            raise _invalid(
+                "source/strength", "The strength must be a number above 0, up to 1.", "range"
+            )
+
+
+@dataclass(frozen=True)
 class ControlRef:
     """One ControlNet, the picture that it follows, and how closely: above 0, up to 2.
 
-    `image` is the bytes of an image file; the engine turns it into a map by `preprocessor`.
+    `image` is the bytes of an image file; the engine turns it into a map by `preprocessor`, which
+    may look through a model of its own, the `estimator`.
     Raises: InvalidInput, naming the field and the rule.
     """
 
@@ -60,19 +160,20 @@ class ControlRef:
     image_sha256: str
     scale: float
     preprocessor: str = PREPROCESSORS[0]
+    estimator: EstimatorRef | None = None
 
     def __post_init__(self) -> None:
         """Refuse a control without its picture, or with another one than was named."""
         if not is_sha256(self.snapshot_sha256):
             raise _invalid("control", "The ControlNet's digest must be a SHA-256 in hex.", "sha256")
-        if not self.image:
-            raise _invalid("control", "A ControlNet needs a picture to follow.", "required")
-        if sha256_hex(self.image) != self.image_sha256:
-            raise _invalid("control", "The picture to follow is not the one named.", "sha256")
+        _require_named("control", self.image, self.image_sha256)
         if self.preprocessor not in PREPROCESSORS:
             raise _invalid(
                 "control", f"The preprocessor must be one of {', '.join(PREPROCESSORS)}.", "choice"
             )
+        if (self.preprocessor in ESTIMATING) != (self.estimator is not None):
+            needs = "looks through a model: name it" if self.estimator is None else "needs no model"
+            raise _invalid("control", f"The preprocessor {self.preprocessor} {needs}.", "estimator")
         _require_strength("control", self.scale, 0)
 
 
@@ -84,7 +185,10 @@ class RunSpec:
     at 1 or below leaves the negative prompt without effect, or an input of a model that was
     distilled with one. `device` is "cpu", "cuda" or "cuda:N". `max_sequence_length` counts tokens
     of the family's longest text encoder; FLUX.2 counts the words that it puts around the prompt.
-    `adapters` are worn in their order, which the last bits depend on.
+    `adapters` are worn in their order, which the last bits depend on; `references` are looked at in
+    theirs. A picture to start from, one to follow and pictures to look at exclude each other, as no
+    pipeline here takes two of them. `handling` says how the model is kept and calculated, as a text
+    of `handling.Setting`.
 
     Raises: InvalidInput, naming the field and the rule.
     """
@@ -104,9 +208,23 @@ class RunSpec:
     dtype: str
     adapters: tuple[AdapterRef, ...] = ()
     control: ControlRef | None = None
+    source: SourceRef | None = None
+    references: tuple[PictureRef, ...] = ()
+    handling: str = str(PLAIN)
+
+    @property
+    def steps_taken(self) -> int:
+        """Return how many steps are run: a source keeps the first ones from being needed.
+
+        The pipelines count so, in this order of operations.
+        """
+        if self.source is None:
+            return self.steps
+        return self.steps - int(max(self.steps - self.steps * self.source.strength, 0))
 
     def __post_init__(self) -> None:
         """Refuse a spec that no engine could run."""
+        read_handling(self.handling)
         _require_side("width", self.width)
         _require_side("height", self.height)
         if self.width * self.height > AREA_MAX_PX:
@@ -134,6 +252,30 @@ class RunSpec:
             raise _invalid("adapters", f"A model wears at most {ADAPTERS_MAX} adapters.", "range")
         if len({adapter.snapshot_sha256 for adapter in self.adapters}) != len(self.adapters):
             raise _invalid("adapters", "A model wears each adapter once.", "unique")
+        self._require_pictures()
+
+    def _require_pictures(self) -> None:
+        """Refuse more pictures than a pipeline takes, and a start that leaves no step to run."""
+        if len(self.references) > REFERENCES_MAX:
+            raise _invalid(
+                "references", f"A model looks at {REFERENCES_MAX} pictures at most.", "range"
+            )
+        given = {
+            "source": self.source is not None,
+            "control": self.control is not None,
+            "references": bool(self.references),
+        }
+        if sum(given.values()) > 1:
+            raise _invalid(
+                next(name for name in given if given[name]),
+                "An image starts from a picture, follows one, or has pictures to look at. Ask for "
+                "one of these at a time.",
+                "exclusive",
+            )
+        if self.steps_taken < 1:
+            raise _invalid(
+                "source/strength", "The strength is too small for a single step.", "range"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +302,21 @@ def require_sides_divide(spec: RunSpec, step_px: int) -> None:
             raise _invalid(
                 name, f"The {name} must be a multiple of {step_px} for this model.", "multiple_of"
             )
+
+
+def require_references(spec: RunSpec, most: int) -> None:
+    """Refuse more pictures to look at than a model takes. Raises: InvalidInput."""
+    if len(spec.references) > most:
+        number = "one picture" if most == 1 else f"{most} pictures at most"
+        raise _invalid("references", f"This model looks at {number}.", "range")
+
+
+def _require_named(name: str, image: bytes, sha256: str) -> None:
+    """Insist on a picture, and on the very one that was named."""
+    if not image:
+        raise _invalid(name, "There is no picture.", "required")
+    if sha256_hex(image) != sha256:
+        raise _invalid(name, "The picture is not the one named.", "sha256")
 
 
 def _require_strength(name: str, value: float, least: float) -> None:

@@ -12,7 +12,7 @@ from governance.kernel.errors import DomainError
 
 NAME = "imprimatur-demo-uncalibrated"
 # Raised when the recipe below changes, so that an older pack is built again.
-BUILDER = 2
+BUILDER = 3
 LICENCE = "CC0-1.0"
 
 _DEFAULTS = {

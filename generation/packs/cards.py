@@ -40,6 +40,26 @@ _MODELS = {
         ),
         "not_for": "publishing. Its images mean nothing.",
     },
+    "flux_kontext": {
+        "library": "diffusers",
+        "title": "Random FLUX.1 Kontext model (uncalibrated)",
+        "body": (
+            "A `FluxKontextPipeline` in the shape of FLUX.1 Kontext: the parts of FLUX.1, and a\n"
+            "picture to look at. It paints soft areas of color that depend on prompt, picture and\n"
+            "seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "flux_fill": {
+        "library": "diffusers",
+        "title": "Random FLUX.1 Fill model (uncalibrated)",
+        "body": (
+            "A `FluxFillPipeline` in the shape of FLUX.1 Fill: the parts of FLUX.1, with a\n"
+            "transformer that is given a picture and its mask. It paints soft areas of color\n"
+            "into the mask that depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
     "flux2": {
         "library": "diffusers",
         "title": "Random FLUX.2 model (uncalibrated)",
@@ -67,6 +87,16 @@ _MODELS = {
             "A `QwenImagePipeline` in the shape of Qwen-Image: a language model with a vision\n"
             "tower, a joint-attention transformer, an autoencoder for videos. It paints soft\n"
             "areas of color that depend on prompt and seed and depict nothing."
+        ),
+        "not_for": "publishing. Its images mean nothing.",
+    },
+    "qwen_edit": {
+        "library": "diffusers",
+        "title": "Random Qwen-Image-Edit model (uncalibrated)",
+        "body": (
+            "A `QwenImageEditPlusPipeline` in the shape of Qwen-Image-Edit: the parts of\n"
+            "Qwen-Image, whose language model sees pictures. It paints soft areas of color that\n"
+            "depend on prompt, pictures and seed and depict nothing."
         ),
         "not_for": "publishing. Its images mean nothing.",
     },

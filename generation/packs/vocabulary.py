@@ -40,6 +40,13 @@ _FRAME_LIST = (
 _SPACE = "\u0120"
 # The marks that the chat templates of Qwen and of Mistral's vision models are made of.
 QWEN_MARKS = ("<|im_start|>", "<|im_end|>")
+# And those that stand for what Qwen's models see, by what their configuration calls each.
+QWEN_PICTURE_MARKS = {
+    "image": "<|image_pad|>",
+    "video": "<|video_pad|>",
+    "vision_start": "<|vision_start|>",
+    "vision_end": "<|vision_end|>",
+}
 PIXTRAL_MARKS = ("[INST]", "[/INST]", "[IMG]", "[IMG_BREAK]", "[IMG_END]")
 
 

@@ -27,3 +27,10 @@ class LicencePermitsMore(DomainError):
     """The licence on record permits more than the convention says that the model's own does."""
 
     code = "licence_permits_more"
+
+
+class EndpointNotAllowed(DomainError):
+    """Nothing of this brand may be sent to the endpoint, or it is not in use."""
+
+    code = "endpoint_not_allowed"
+    status = 409

@@ -3,6 +3,7 @@
 from governance.tables import guards
 
 _ADAPTER = "registry_adapter"
+_ENDPOINT = "registry_engineendpoint"
 
 GUARDS = (
     guards.never_deleted("registry_modelprofile"),
@@ -182,12 +183,83 @@ GUARDS = (
         message="a retired scorer stays retired",
     ),
     guards.append_only("registry_scorercard"),
+    guards.never_deleted(_ENDPOINT),
+    guards.frozen(
+        _ENDPOINT,
+        "id",
+        "created_at",
+        "slug",
+        "number",
+        "kind",
+        "place",
+        "url",
+        "settings",
+        "credential",
+        "data_classes",
+        "proposed_by",
+    ),
+    guards.once(
+        "registry_engineendpoint_once",
+        _ENDPOINT,
+        ("slug", "number"),
+        "a version of an endpoint has its number alone",
+    ),
+    guards.refuse_when(
+        "registry_engineendpoint_opens_proposed",
+        _ENDPOINT,
+        event="INSERT",
+        condition="NEW.approved_by IS NOT NULL OR NEW.retired_at IS NOT NULL",
+        message="an endpoint begins as a proposal",
+    ),
+    guards.refuse_when(
+        "registry_engineendpoint_approval_recorded",
+        _ENDPOINT,
+        event="UPDATE",
+        condition=(
+            "OLD.approved_by IS NULL AND NEW.approved_by IS NOT NULL "
+            "AND (OLD.retired_at IS NOT NULL OR NOT EXISTS (SELECT 1 FROM ledger_entry l "
+            "WHERE l.subject_id = NEW.id AND l.event = 'registry.endpoint.approved' "
+            "AND l.actor_id = NEW.approved_by))"
+        ),
+        message="an approval is recorded, and of an endpoint that is not retired",
+    ),
+    guards.refuse_when(
+        "registry_engineendpoint_approved_once",
+        _ENDPOINT,
+        event="UPDATE",
+        condition=(
+            "OLD.approved_by IS NOT NULL AND (OLD.approved_by IS DISTINCT FROM NEW.approved_by "
+            "OR OLD.approved_at IS DISTINCT FROM NEW.approved_at)"
+        ),
+        message="an approval of an endpoint is final",
+    ),
+    guards.refuse_when(
+        "registry_engineendpoint_retired_once",
+        _ENDPOINT,
+        event="UPDATE",
+        condition="OLD.retired_at IS NOT NULL AND OLD.retired_at IS DISTINCT FROM NEW.retired_at",
+        message="a retired endpoint stays retired",
+    ),
+    # A profile names its endpoint as its pipeline; see records.ENDPOINT.
+    guards.refuse_when(
+        "registry_modelprofile_endpoint_approved",
+        "registry_modelprofile",
+        event="INSERT",
+        condition=(
+            "substr(NEW.pipeline, 1, 9) = 'endpoint:' AND NOT EXISTS "
+            "(SELECT 1 FROM registry_engineendpoint e WHERE e.approved_by IS NOT NULL "
+            "AND e.retired_at IS NULL "
+            "AND 'endpoint:' || e.slug || '@' || CAST(e.number AS varchar(10)) = NEW.pipeline)"
+        ),
+        message="a model profile names an endpoint in use",
+    ),
 )
 
 WRITERS = {
     "registry_modelprofile": frozenset({"reviewer"}),
     "registry_scorerprofile": frozenset({"reviewer"}),
     _ADAPTER: frozenset({"reviewer"}),
+    _ENDPOINT: frozenset({"reviewer"}),
     # Where scorers run: in the worker, and in an operator's command.
     "registry_scorercard": frozenset({"app", "reviewer"}),
 }

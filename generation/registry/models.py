@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from generation.registry.states import AdapterKind
+from generation.registry.states import AdapterKind, EndpointPlace
 from governance.tables.records import Proposed, Record, four_eyes
 
 
@@ -34,6 +34,36 @@ class ModelProfile(Record, Proposed):
         constraints = [
             models.UniqueConstraint(fields=["slug", "number"], name="profile_number_is_unique"),
             four_eyes("profile"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug}@{self.number}"
+
+
+class EngineEndpoint(Record, Proposed):
+    """One server that images may be made at, and which brands' prompts may be sent there.
+
+    `settings` is what its kind needs to know; `credential` names a file that only workers have.
+    """
+
+    slug = models.SlugField(max_length=50)
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=40)
+    place = models.CharField(max_length=8, choices=EndpointPlace.choices)
+    url = models.CharField(max_length=300)
+    settings = models.JSONField()
+    credential = models.CharField(max_length=80, blank=True)
+    data_classes = models.JSONField()
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "engine endpoint"
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "number"], name="endpoint_number_is_unique"),
+            models.CheckConstraint(
+                name="endpoint_place_is_known", condition=models.Q(place__in=EndpointPlace.values)
+            ),
+            four_eyes("endpoint"),
         ]
 
     def __str__(self) -> str:

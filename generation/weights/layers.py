@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from generation.weights import headers
 from governance.kernel.errors import DomainError
 
 LORA_FILE: Final = "pytorch_lora_weights.safetensors"
 CONTROLNET_FILE: Final = "diffusion_pytorch_model.safetensors"
 
-# A header lists thousands of tensors at most; what claims more is no weight file.
-_HEADER_MAX_BYTES = 64 * 1024 * 1024
 _LORA_KEY = re.compile(
     r"(?P<part>transformer|text_encoder|text_encoder_2)\.(?P<layer>.+)\.lora_(?P<half>[AB])\.weight"
 )
@@ -53,15 +52,8 @@ def read_shapes(path: Path) -> Shapes:
     Raises: AdapterUnreadable if it is not one.
     """
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(size, _HEADER_MAX_BYTES)))
-        return {
-            str(name): tuple(int(side) for side in entry["shape"])
-            for name, entry in header.items()
-            if name != "__metadata__"
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {tensor.name: tensor.shape for tensor in headers.read(path)}
+    except (OSError, ValueError) as error:
         raise AdapterUnreadable(
             f"'{path.name}' in '{path.parent}' cannot be read as a safetensors file. Copy "
             "it again, or convert it.",
@@ -132,6 +124,7 @@ _SHARED = (
     "caption_projection_dim",
     "pooled_projection_dim",
 )
+_BEYOND_A_MAP = ("extra_conditioning_channels", "extra_condition_channels", "num_mode")
 
 
 def require_controlnet_fits(folder: Path, model_folder: Path) -> str:
@@ -153,9 +146,9 @@ def require_controlnet_fits(folder: Path, model_folder: Path) -> str:
     # A ControlNet may do without the text; then it names no width for it.
     if own.get("joint_attention_dim", "") is None:
         differs = [name for name in differs if name != "joint_attention_dim"]
-    # More channels than a map has are for masks, which are not painted in here.
-    if own.get("extra_conditioning_channels"):
-        differs.append("extra_conditioning_channels")
+    # More channels than a map has are for masks, more modes than one for kinds of maps that would
+    # have to be named: neither is asked for here.
+    differs += [name for name in _BEYOND_A_MAP if own.get(name)]
     if kind != expected or differs:
         raise AdapterMismatch(
             f"The ControlNet in '{folder.name}' was made for another model than the one in "

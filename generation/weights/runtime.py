@@ -81,7 +81,7 @@ def describe_process() -> Mapping[str, str]:
         "torch.threads": str(torch.get_num_threads()),
     }
     for library in _RECORDED_LIBRARIES:
-        facts[f"library.{library}"] = _version(library)
+        facts[f"library.{library}"] = version(library)
     return facts
 
 
@@ -95,7 +95,7 @@ def _cpu_model(cpuinfo: Path) -> str:
     return next(named, "") or platform.processor() or "not known"
 
 
-def _version(library: str) -> str:
+def version(library: str) -> str:
     """Return the installed version of a library; absence is recorded, not hidden."""
     try:
         return importlib.metadata.version(library)

@@ -1,5 +1,6 @@
 """Random LoRAs and ControlNets that visibly change an image, in the files that real ones have."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,8 @@ def save_lora(folder: Path, pipeline_class: Any, transformer: Any) -> None:
     )
 
 
-def awaken(control: Any) -> None:
-    """Give a new ControlNet an effect: its outlets are zero until it is trained."""
+def awaken(outlets: Iterable[Any], inlet: Any) -> None:
+    """Give a new ControlNet an effect: its outlets and the map's inlet are zero until trained."""
     with torch.no_grad():
-        for outlet in control.controlnet_blocks:
-            outlet.weight.normal_(std=0.3)
-        control.pos_embed_input.proj.weight.normal_(std=0.3)
+        for layer in (*outlets, inlet):
+            layer.weight.normal_(std=0.3)

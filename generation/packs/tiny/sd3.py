@@ -51,7 +51,7 @@ def save_controlnet(folder: Path, seed: int) -> None:
         control = diffusers.SD3ControlNetModel.from_transformer(
             _build_transformer(diffusers), num_layers=1, num_extra_conditioning_channels=0
         )
-        adapters.awaken(control)
+        adapters.awaken(control.controlnet_blocks, control.pos_embed_input.proj)
     control.save_pretrained(folder, safe_serialization=True)
 
 

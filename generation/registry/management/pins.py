@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.management.base import OutputWrapper
 from django.utils.module_loading import import_string
 
+from generation.packs import manifest
 from generation.weights import snapshot
 from governance.kernel.actors import Actor
 from governance.kernel.errors import DomainError
@@ -42,6 +43,23 @@ def actor_named(username: str) -> Actor:
 def folder_of(name: str) -> Path:
     """Return a folder below the models folder."""
     return Path(settings.MODELS_FOLDER) / name
+
+
+def scorers_of(name: str) -> dict[str, Any]:
+    """Return the scorers of a pack below the models folder, as a profile names them."""
+    return {
+        "folder": name,
+        "entries": [
+            {
+                "kind": entry.kind,
+                "folder": entry.folder,
+                "snapshot_sha256": entry.snapshot_sha256,
+                "licence": entry.licence,
+                "settings": dict(entry.settings),
+            }
+            for entry in manifest.read(folder_of(name)).scorers
+        ],
+    }
 
 
 def verify(pins: Iterable[Pin], out: OutputWrapper) -> int:

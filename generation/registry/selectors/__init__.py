@@ -1,4 +1,4 @@
-"""Reads of model profiles and adapters, as frozen records."""
+"""Reads of model profiles, adapters and endpoints, as frozen records."""
 
 from generation.registry.selectors._adapters import (
     AdapterRecord,
@@ -10,6 +10,13 @@ from generation.registry.selectors._adapters import (
     names_in_use,
 )
 from generation.registry.selectors._cards import card_record, list_scorer_cards
+from generation.registry.selectors._endpoints import (
+    endpoint_objection,
+    endpoint_record,
+    find_endpoint,
+    get_endpoint,
+    list_endpoints,
+)
 from generation.registry.selectors._profiles import (
     ProfileRecord,
     current_profile,
@@ -35,10 +42,15 @@ __all__ = [
     "card_record",
     "current_adapter",
     "current_profile",
+    "endpoint_objection",
+    "endpoint_record",
+    "find_endpoint",
     "get_adapter",
+    "get_endpoint",
     "get_profile",
     "get_scorer",
     "list_adapters",
+    "list_endpoints",
     "list_profiles",
     "list_scorer_cards",
     "list_scorers",

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from generation.registry.models import ModelProfile
+from generation.registry.records import endpoint_in
 from governance.kernel.errors import NotFound
 
 
@@ -38,6 +39,16 @@ class ProfileRecord:
     def queue(self) -> str:
         """Return the queue of the device class that this profile runs on."""
         return f"render.{self.device}"
+
+    @property
+    def endpoint(self) -> str:
+        """Return the name of the endpoint that makes its images; empty for this process."""
+        return endpoint_in(self.pipeline)
+
+    @property
+    def handling(self) -> str:
+        """Return how the model is kept and calculated; profiles from before that are plain."""
+        return str(self.parameters.get("handling", "resident"))
 
 
 def get_profile(profile_id: UUID) -> ProfileRecord:

@@ -3,19 +3,17 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from generation.engines import handling
 from generation.engines import registry as engines
-from generation.engines.spec import DTYPES, RunResult, RunSpec
-from generation.packs import manifest
+from generation.engines.spec import DTYPES
 from generation.registry import conventions, selectors, services
 from generation.registry.conventions import Convention, Defaults
-from generation.registry.management import pins
+from generation.registry.management import checking, pins, trying
 from generation.registry.selectors import ProfileRecord
 from generation.weights import snapshot
 from governance.kernel import clock
@@ -23,21 +21,6 @@ from governance.kernel.errors import DomainError
 from governance.licences import selectors as licences
 
 Options = Mapping[str, Any]
-
-# Where neither the operator nor a convention says otherwise.
-_USUAL = Defaults(max_sequence_length=77, dtype="float32", sizes=((256, 256),))
-
-
-@dataclass(frozen=True)
-class Run:
-    """How a model is run unless an order says otherwise; the size is that of the trial, in px."""
-
-    steps: int
-    guidance: float
-    max_sequence_length: int
-    dtype: str
-    width: int
-    height: int
 
 
 class Command(BaseCommand):
@@ -64,12 +47,23 @@ class Command(BaseCommand):
         add.add_argument(
             "--scorers", help="a pack whose scorers judge its images, below the models folder"
         )
-        add.add_argument("--steps", type=int, help="unless a convention says")
-        add.add_argument("--guidance", type=float, help="unless a convention says")
-        add.add_argument("--max-sequence-length", type=int, help="in tokens")
-        add.add_argument("--dtype", choices=DTYPES)
-        add.add_argument("--device", default="cpu", help="the device class: cpu, cuda")
-        add.add_argument("--side", type=int, help="of the image that is tried, in px")
+        check = acts.add_parser("check", help="say what is to be known before a model is approved")
+        check.add_argument("model", help="a folder below the models folder, or the id of a profile")
+        check.add_argument("--licence", type=UUID, help="its licence on record: the id")
+        check.add_argument("--convention", help="what it is; see `models conventions`")
+        check.add_argument("--json", action="store_true", help="write one JSON document")
+        for act in (add, check):
+            act.add_argument("--steps", type=int, help="unless a convention says")
+            act.add_argument("--guidance", type=float, help="unless a convention says")
+            act.add_argument("--max-sequence-length", type=int, help="in tokens")
+            act.add_argument("--dtype", choices=DTYPES)
+            act.add_argument("--device", default="cpu", help="the device class: cpu, cuda")
+            act.add_argument("--side", type=int, help="of the image that is tried, in px")
+            act.add_argument(
+                "--placement",
+                default=str(handling.PLAIN),
+                help="how it is kept and calculated: " + ", ".join(handling.Setting),
+            )
         approve = acts.add_parser("approve", help="approve a proposed model")
         for act in (add, approve):
             act.add_argument(
@@ -80,7 +74,7 @@ class Command(BaseCommand):
         retire = acts.add_parser("retire", help="take a model out of use")
         for act in (approve, retire):
             act.add_argument("id", type=UUID, help="the id that `add` printed")
-        for act in (add, approve, retire):
+        for act in (add, check, approve, retire):
             act.add_argument("--as", required=True, dest="username", help="a platform admin")
 
     def handle(self, *args: Any, act: str, **options: Any) -> None:
@@ -94,7 +88,7 @@ class Command(BaseCommand):
             modes = ", ".join(each.parameters.get("modes", ())) or "modes not recorded"
             self.stdout.write(
                 f"{each.slug}@{each.number}  {each.pipeline}  {each.dtype}  {each.licence}  "
-                f"{each.snapshot_sha256[:12]}  {each.id}  ({modes})"
+                f"{each.snapshot_sha256[:12]}  {each.handling}  {each.id}  ({modes})"
             )
 
     def _conventions(self, _options: Options) -> None:
@@ -102,17 +96,18 @@ class Command(BaseCommand):
             self._write_convention(conventions.read(name))
 
     def _verify(self, _options: Options) -> None:
-        failed = pins.verify(selectors.list_profiles(), self.stdout)
+        here = [each for each in selectors.list_profiles() if not each.endpoint]
+        failed = pins.verify(here, self.stdout)
         if failed:
             raise CommandError(f"{failed} of the models in use are not what was approved.")
 
     def _add(self, options: Options) -> None:
         actor = pins.actor_named(options["username"])
         named = options["convention"]
-        run = _settle(options, conventions.read(named).defaults if named else Defaults())
+        run = trying.settle(options, conventions.read(named).defaults if named else Defaults())
         folder = pins.folder_of(options["folder"])
         found = snapshot.digest_folder(folder)
-        pipeline = _pipeline_of(folder)
+        pipeline = trying.pipeline_of(folder)
         engine = engines.find(pipeline)
         modes = engine.modes_of(folder)
         # Asked again by the service; here before the trial, which takes long for a full model.
@@ -122,7 +117,7 @@ class Command(BaseCommand):
             licence=licences.get_licence(actor, options["licence"]),
             permits_more=options["licence_permits_more"],
         )
-        tried = _try(folder, found.sha256, pipeline, run, options["device"])
+        tried = trying.render(folder, found.sha256, pipeline, run, options["device"])
         made = services.propose_profile(
             actor=actor,
             slug=options["slug"],
@@ -138,6 +133,8 @@ class Command(BaseCommand):
                 "guidance": run.guidance,
                 "max_sequence_length": run.max_sequence_length,
                 "modes": sorted(modes),
+                **({"needs": sorted(engine.needed)} if engine.needed else {}),
+                "handling": str(handling.read(run.handling)),
             },
             scorers=_scorers_of(options),
             is_calibrated=False,
@@ -150,14 +147,30 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{made.slug}@{made.number} ({pipeline}, {found.size_bytes} bytes; "
             f"{', '.join(sorted(modes))}) made an image of "
-            f"{run.width} x {run.height} px in {tried.seconds:.2f} s and is proposed. "
+            f"{run.sizes[0][0]} x {run.sizes[0][1]} px in {tried.seconds:.2f} s and is proposed. "
             f"Somebody else approves it: models approve {made.id}"
         )
 
+    def _check(self, options: Options) -> None:
+        """Say of each thing how it stands and what to do next; nothing is proposed."""
+        found = checking.check(checking.named(options))
+        if options["json"]:
+            self.stdout.write(json.dumps(checking.as_document(found), indent=2))
+        else:
+            for each in found:
+                self.stdout.write(checking.in_words(each))
+        bad = sum(each.verdict == checking.BAD for each in found)
+        if bad:
+            raise CommandError(f"{bad} of {len(found)} checks speak against this model.")
+
     def _approve(self, options: Options) -> None:
-        """Approve what lies there now: other files than those proposed are a new proposal."""
+        """Approve what lies there now: other files than those proposed are a new proposal.
+
+        What lies at an endpoint is its operator's word.
+        """
         proposed = selectors.get_profile(options["id"])
-        snapshot.verify(pins.folder_of(proposed.folder), proposed.snapshot_sha256)
+        if not proposed.endpoint:
+            snapshot.verify(pins.folder_of(proposed.folder), proposed.snapshot_sha256)
         made = services.approve_profile(
             actor=pins.actor_named(options["username"]),
             profile_id=proposed.id,
@@ -197,40 +210,6 @@ class Command(BaseCommand):
             self.stdout.write(f"  mind     {caution}")
 
 
-def _pipeline_of(folder: Path) -> str:
-    """Return the pipeline class that a folder names."""
-    try:
-        return str(json.loads((folder / "model_index.json").read_bytes())["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandError(
-            f"'{folder}' is no pipeline: it has no readable 'model_index.json'."
-        ) from error
-
-
-def _settle(options: Options, convention: Defaults) -> Run:
-    """Decide how the model is run: as the operator says, as its convention does, or as usual."""
-
-    def chosen(name: str) -> Any:
-        for value in (options[name], getattr(convention, name), getattr(_USUAL, name)):
-            if value is not None:
-                return value
-        raise CommandError(
-            f"State --{name}: the convention does not."
-            if options["convention"]
-            else f"State --{name}, or name a --convention."
-        )
-
-    width, height = (convention.sizes or _USUAL.sizes)[0]
-    return Run(
-        steps=chosen("steps"),
-        guidance=chosen("guidance"),
-        max_sequence_length=chosen("max_sequence_length"),
-        dtype=chosen("dtype"),
-        width=options["side"] or width,
-        height=options["side"] or height,
-    )
-
-
 def _describe(defaults: Defaults) -> str:
     """Put into words how a model is usually run."""
     said = {
@@ -257,41 +236,8 @@ def _describe_licence(found: Convention) -> str:
     return f"{found.licence.identifier}: {permitted}{limit}. Its text: {found.licence.text}"
 
 
-def _try(folder: Path, sha256: str, pipeline: str, run: Run, device: str) -> RunResult:
-    """Make one image, as an order would. Raises: DomainError."""
-    spec = RunSpec(
-        folder=folder,
-        snapshot_sha256=sha256,
-        pipeline=pipeline,
-        prompt="a mug on a wooden table",
-        negative_prompt="",
-        width=run.width,
-        height=run.height,
-        steps=run.steps,
-        guidance=run.guidance,
-        seed=1,
-        max_sequence_length=run.max_sequence_length,
-        device=device,
-        dtype=run.dtype,
-    )
-    return engines.find(pipeline).render(spec, lambda _done, _of: None)
-
-
 def _scorers_of(options: Options) -> dict[str, Any]:
     """Return the scorers of a pack as a profile names them; without a pack there are none."""
     if options["scorers"] is None:
         return {"folder": options["folder"], "entries": []}
-    pack = manifest.read(pins.folder_of(options["scorers"]))
-    return {
-        "folder": options["scorers"],
-        "entries": [
-            {
-                "kind": entry.kind,
-                "folder": entry.folder,
-                "snapshot_sha256": entry.snapshot_sha256,
-                "licence": entry.licence,
-                "settings": dict(entry.settings),
-            }
-            for entry in pack.scorers
-        ],
-    }
+    return pins.scorers_of(options["scorers"])
