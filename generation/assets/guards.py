@@ -23,6 +23,18 @@ GUARDS = (
         ),
         message="features stay in the brand of their image",
     ),
+    guards.append_only("assets_step"),
+    guards.once(
+        "assets_step_once", "assets_step", ("asset_id", "number"), "a step is recorded once"
+    ),
+    guards.refuse_when(
+        "assets_step_before_its_review",
+        "assets_step",
+        event="INSERT",
+        condition="EXISTS (SELECT 1 FROM review_case c WHERE c.subject_id = NEW.asset_id)",
+        message="what is under review has all its steps",
+    ),
+    guards.composite_key("assets_step", ("sha256",), "assets_blob", ("sha256",)),
     guards.composite_key(
         "assets_asset", ("subject_id", "sha256"), "review_subject", ("id", "sha256")
     ),
@@ -31,12 +43,13 @@ GUARDS = (
     guards.never_deleted("assets_blob", key="sha256"),
 )
 
-# The worker makes images and scores; the publisher keeps the marked bytes.
+# The worker makes images and scores; web takes pictures in; the publisher keeps the marked bytes.
 WRITERS = {
     "assets_asset": frozenset({"app"}),
     "assets_score": frozenset({"app"}),
     "assets_imagefeatures": frozenset({"app"}),
-    "assets_blob": frozenset({"app", "publisher"}),
+    "assets_step": frozenset({"app"}),
+    "assets_blob": frozenset({"app", "reviewer", "publisher"}),
 }
 # How long bytes are kept is for people to say.
 CHANGERS = {"assets_blob": frozenset({"reviewer"})}

@@ -83,6 +83,30 @@ class Score(Record):
         return f"{self.asset_id} {self.scorer}"
 
 
+class Step(Record):
+    """One output on an image's way: what its model made is number 0, the image itself is the last.
+
+    An image whose template has no steps has no such rows.
+    """
+
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    number = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=40)
+    parameters = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    width_px = models.PositiveIntegerField()
+    height_px = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = "step"
+        constraints = [
+            models.UniqueConstraint(fields=["asset", "number"], name="step_once_per_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asset_id} {self.number}"
+
+
 class ImageFeatures(Record):
     """What later images of the brand are compared with.
 

@@ -1,6 +1,8 @@
 """What others hand to assets and get back: plain values, never rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 PHASH_BITS = 64
@@ -30,3 +32,19 @@ class NeighbourRecord:
     asset_id: UUID
     phash: int
     embedding: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One output on an image's way; `parameters` are those that its template declares.
+
+    Number 0 is what the model made, the last one is the image itself.
+    """
+
+    number: int
+    name: str
+    parameters: Mapping[str, Any]
+    sha256: str
+    size_bytes: int
+    width_px: int
+    height_px: int

@@ -10,7 +10,8 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from generation.assets import blobs
-from generation.assets.models import Asset, Score
+from generation.assets.models import Asset, Blob, Score, Step
+from generation.assets.records import StepRecord
 from governance.kernel.actors import Actor
 from governance.kernel.errors import NotFound
 from governance.policy import permits
@@ -158,6 +159,41 @@ def read_bytes(actor: Actor, asset_id: UUID) -> tuple[bytes, str]:
     """Return the asset's bytes, re-hashed, and their media type. Raises: NotFound, BlobCorrupt."""
     asset = get_asset(actor, asset_id)
     return blobs.get(asset.sha256), asset.media_type
+
+
+def list_steps(asset_id: UUID) -> tuple[StepRecord, ...]:
+    """Return what an image was on its way, in order; none for one that was only generated.
+
+    The caller has checked the actor.
+    """
+    rows = list(Step.objects.filter(asset_id=asset_id).order_by("number"))
+    sizes = dict(
+        Blob.objects.filter(pk__in=[row.sha256 for row in rows]).values_list("pk", "size_bytes")
+    )
+    return tuple(
+        StepRecord(
+            number=row.number,
+            name=row.name,
+            parameters=row.parameters,
+            sha256=row.sha256,
+            size_bytes=sizes[row.sha256],
+            width_px=row.width_px,
+            height_px=row.height_px,
+        )
+        for row in rows
+    )
+
+
+def read_step(actor: Actor, asset_id: UUID, number: int) -> tuple[bytes, str]:
+    """Return one output on an image's way, re-hashed, and its media type.
+
+    Raises: NotFound, also for what this actor may not see; BlobMissing, BlobCorrupt.
+    """
+    asset = get_asset(actor, asset_id)
+    step = Step.objects.filter(asset_id=asset.id, number=number).first()
+    if step is None:
+        raise NotFound(_("This image has no such step."), asset_id=str(asset_id), number=number)
+    return blobs.get(step.sha256), asset.media_type
 
 
 def _may_see(actor: Actor, brand_id: UUID) -> bool:

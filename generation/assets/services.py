@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from generation.assets.models import Asset, Blob, ImageFeatures, Score
+from generation.assets.models import Asset, Blob, ImageFeatures, Score, Step
 from generation.assets.neighbours import words_of
-from generation.assets.records import PHASH_BITS, Features
+from generation.assets.records import PHASH_BITS, Features, StepRecord
 from generation.assets.selectors import ScoreRecord
 from governance.kernel.digests import is_sha256, sha256_hex
 from governance.kernel.errors import InvalidInput
@@ -155,4 +155,41 @@ def record_features(*, asset_id: UUID, brand_id: UUID, features: Features, now: 
         encoder_sha256=encoder,
         embedding=data,
         created_at=now,
+    )
+
+
+def record_steps(
+    *, asset_id: UUID, steps: Sequence[StepRecord], media_type: str, now: datetime
+) -> None:
+    """Record what an image was on its way, once, in the transaction of `record_asset`.
+
+    Raises: InvalidInput unless the last one is the image, and each follows the one before.
+    """
+    if not steps:
+        return
+    numbers = [step.number for step in steps]
+    if numbers != list(range(len(steps))):
+        raise InvalidInput(_("Steps are counted from 0."), pointer="/steps", rule="order")
+    if steps[-1].sha256 != Asset.objects.values_list("sha256", flat=True).get(pk=asset_id):
+        raise InvalidInput(_("The last step makes the image."), pointer="/steps", rule="last")
+    for step in steps:
+        keep_blob(
+            sha256=step.sha256,
+            size_bytes=step.size_bytes,
+            media_type=media_type,
+            retention=RETENTION_WORK,
+            now=now,
+        )
+    Step.objects.bulk_create(
+        Step(
+            asset_id=asset_id,
+            number=step.number,
+            name=step.name,
+            parameters=dict(step.parameters),
+            sha256=step.sha256,
+            width_px=step.width_px,
+            height_px=step.height_px,
+            created_at=now,
+        )
+        for step in steps
     )

@@ -45,8 +45,21 @@ class RecipeUnreadable(DomainError):
     status = 409
 
 
+class NotReplayable(DomainError):
+    """The image was made where this installation cannot make it again."""
+
+    code = "not_replayable"
+    status = 409
+
+
 class TooManyReplays(DomainError):
     """The person asked for as many replays as one may within an hour."""
 
     code = "too_many_replays"
     status = 429
+
+
+class TookTooLong(DomainError):
+    """An image took longer than this installation allows, so it was given up."""
+
+    code = "took_too_long"

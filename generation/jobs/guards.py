@@ -1,6 +1,8 @@
 """What was ordered cannot change; what is over, an item or a replay, stays as it ended."""
+# ruff: noqa: S608 - the SQL here is made of our own constants
 
 from generation.jobs.states import ITEM, REPLAY
+from governance.rights.guards import usable
 from governance.tables import guards
 
 GUARDS = (
@@ -119,20 +121,52 @@ GUARDS = (
         condition=(
             "NOT EXISTS (SELECT 1 FROM registry_adapter a WHERE a.id = NEW.adapter_id "
             "AND a.approved_by IS NOT NULL AND a.retired_at IS NULL "
-            "AND (a.kind = 'controlnet') = (NEW.source_asset_id IS NOT NULL))"
+            "AND (a.kind <> 'controlnet' OR EXISTS (SELECT 1 FROM jobs_usedpicture u "
+            "WHERE u.item_id = NEW.item_id AND u.role = 'control')))"
         ),
-        message="an item wears approved adapters, and follows a picture only with a ControlNet",
+        message="an item wears approved adapters, and a ControlNet only with what it follows",
+    ),
+    guards.append_only("jobs_usedpicture"),
+    guards.once(
+        "jobs_used_once",
+        "jobs_usedpicture",
+        ("item_id", "number"),
+        "an item has one picture at each place",
     ),
     guards.refuse_when(
-        "jobs_worn_follows_its_brands_image",
-        "jobs_wornadapter",
+        "jobs_used_from_the_order_on",
+        "jobs_usedpicture",
         event="INSERT",
         condition=(
-            "NEW.source_asset_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM assets_asset a "
-            "JOIN jobs_jobitem i ON i.brand_id = a.brand_id "
-            "WHERE a.id = NEW.source_asset_id AND i.id = NEW.item_id)"
+            "NOT EXISTS (SELECT 1 FROM jobs_jobitem i WHERE i.id = NEW.item_id "
+            "AND i.state = 'queued' AND i.epoch = 0)"
         ),
-        message="an item follows an image of its own brand",
+        message="what an item is made from is ordered with it",
+    ),
+    guards.refuse_when(
+        "jobs_used_is_its_brands_image",
+        "jobs_usedpicture",
+        event="INSERT",
+        condition=(
+            "NEW.asset_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM assets_asset a "
+            "JOIN jobs_jobitem made ON made.id = a.item_id AND made.state = 'in_review' "
+            "JOIN jobs_jobitem i ON i.brand_id = a.brand_id "
+            "WHERE a.id = NEW.asset_id AND a.sha256 = NEW.sha256 AND i.id = NEW.item_id)"
+        ),
+        message="an item is made from images of its own brand that came into review",
+    ),
+    guards.refuse_when(
+        "jobs_used_has_rights",
+        "jobs_usedpicture",
+        event="INSERT",
+        condition=(
+            "NEW.picture_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs_jobitem i "
+            "JOIN rights_use u ON u.used_kind = 'job_item' AND u.used_id = i.id "
+            "WHERE i.id = NEW.item_id AND u.subject_id = NEW.picture_id "
+            "AND u.sha256 = NEW.sha256 AND u.brand_id = i.brand_id "
+            f"AND {usable('u.subject_id', 'u.sha256', 'i.brand_id')})"
+        ),
+        message="an item is made from pictures of its own brand whose rights carry it",
     ),
     guards.never_deleted("jobs_replay"),
     guards.frozen(
@@ -179,12 +213,21 @@ GUARDS = (
 WRITERS = {
     "jobs_generationjob": frozenset({"reviewer"}),
     "jobs_jobitem": frozenset({"reviewer"}),
+    "jobs_lane": frozenset({"reviewer", "sequencer"}),
+    "jobs_preview": frozenset({"reviewer"}),
     "jobs_replay": frozenset({"app", "reviewer"}),
+    "jobs_share": frozenset({"reviewer", "sequencer"}),
+    "jobs_usedpicture": frozenset({"reviewer"}),
     "jobs_wornadapter": frozenset({"reviewer"}),
 }
 CHANGERS = {
     "jobs_generationjob": frozenset({"reviewer"}),
     "jobs_jobitem": frozenset({"app", "reviewer", "sequencer"}),
+    # Opened over web and by the sweeper, closed by the worker, which also pays for each turn.
+    "jobs_lane.cost_s": frozenset({"reviewer", "sequencer"}),
+    "jobs_lane.is_waiting": frozenset({"app", "reviewer", "sequencer"}),
+    # Asked for over web, painted by the worker, swept away by the relay.
+    "jobs_preview": frozenset({"app", "reviewer", "sequencer"}),
     "jobs_replay": frozenset({"app"}),
     # What the sweeper takes back, ends or hints again; it cannot write an outcome.
     "jobs_replay.failure": frozenset({"sequencer"}),
@@ -192,4 +235,7 @@ CHANGERS = {
     "jobs_replay.hinted_at": frozenset({"sequencer"}),
     "jobs_replay.lease_until": frozenset({"sequencer"}),
     "jobs_replay.state": frozenset({"sequencer"}),
+    "jobs_share.clock_s": frozenset({"app"}),
+    "jobs_share.had_s": frozenset({"app"}),
+    "jobs_share.passed": frozenset({"app"}),
 }

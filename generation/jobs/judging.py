@@ -1,18 +1,21 @@
 """From an image to its scores and verdict: the worker's scoring, in the scorers' own process."""
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
 
+from generation import metrics
 from generation.assets.neighbours import find_neighbours
 from generation.assets.records import Features, NeighbourRecord
 from generation.assets.selectors import ScoreRecord
-from generation.jobs import selectors
+from generation.jobs import endpoints, selectors
 from generation.jobs.records import Claim
 from generation.registry import selectors as registry
 from generation.registry import services
@@ -30,11 +33,12 @@ from governance.kernel.clock import now
 from templates.brands import scoring
 from templates.brands import selectors as brands
 from templates.prompts import content as contents
-from templates.prompts import selectors as prompts
 
 REASON_LENGTH = 300
 
 _suites: dict[tuple[UUID, ...], IsolatedSuite] = {}
+# A suite is for one thread at a time, and none is ended while another thread asks it.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,15 @@ class Judged:
     features: Features | None
 
 
-def plan(claim: Claim) -> Plan:
+def plan(claim: Claim, content: Mapping[str, Any]) -> Plan:
     """Read the policy that holds for this claim, and start its profile's scorers.
 
-    Raises: InvalidInput for a policy that nobody can read; ScorerUnavailable if the profile's
-    scorers are misstated.
+    `content` is that of the claim's template version.
+
+    Raises: EndpointNotAllowed before anything is sent elsewhere that may not be; InvalidInput for a
+    policy that nobody can read; ScorerUnavailable if the profile's scorers are misstated.
     """
+    endpoints.require_may_send(claim)
     policy = brands.get_scoring_policy(claim.scoring_policy_id)
     resolved = scoring.resolve(
         policy.document, market=claim.market, template_slug=claim.template_slug
@@ -81,27 +88,30 @@ def plan(claim: Claim) -> Plan:
         cascades=cascade.read(policy.cascades),
         concepts=concepts.read(policy.concepts),
         palette=brands.get_brand(SYSTEM, claim.brand_id).palette,
-        wanted_text=_wanted_text(claim),
+        wanted_text=_wanted_text(claim, content),
         idle=frozenset(each.scorer for each in registered) - scoring.scorers_of(policy.document),
     )
-    made.suite.start()
+    if not made.suite.is_alive:
+        with _one_at_a_time:
+            made.suite.start()
     return made
 
 
-def _wanted_text(claim: Claim) -> str | None:
+def _wanted_text(claim: Claim, content: Mapping[str, Any]) -> str | None:
     """Return the words that the order's template wants to be legible in the image, if any."""
-    content = prompts.get_version(SYSTEM, claim.template_version_id).content
     if not content.get("legible"):
         return None
     return contents.legible_text(content, selectors.variables_of(claim.job_id))
 
 
+@metrics.timed("score")
 def judge_image(claim: Claim, plan: Plan, *, data: bytes, prompt: str) -> Judged:
     """Measure an image, compare it with its brand's others, and judge it by the plan's policy.
 
     Whatever goes wrong with a scorer becomes the reason of its score, and holds the image.
     """
-    seen = plan.suite.look(data)
+    with _one_at_a_time:
+        seen = plan.suite.look(data)
     features = _features(claim, seen)
     neighbours = (
         find_neighbours(brand_id=claim.brand_id, features=features) if features is not None else ()
@@ -114,9 +124,11 @@ def judge_image(claim: Claim, plan: Plan, *, data: bytes, prompt: str) -> Judged
         neighbours=tuple(_neighbour(each) for each in neighbours),
         concepts=plan.concepts,
     )
-    (measured,) = plan.suite.measure([picture], plan.cascades, leave_out=plan.idle)
+    with _one_at_a_time:
+        (measured,) = plan.suite.measure([picture], plan.cascades, leave_out=plan.idle)
     judgement = cascade.settle(judge(measured, plan.rules), plan.cascades, measured)
     said = {each.scorer: each for each in measured}
+    metrics.IMAGES.labels(claim.profile.slug, judgement.verdict.value).inc()
     return Judged(
         verdict=judgement.verdict.value,
         scores=tuple(
@@ -132,7 +144,9 @@ def open_suite(profile: ProfileRecord, registered: Sequence[ScorerRecord] = ()) 
     Raises: ScorerUnavailable if an entry of the profile names a folder outside of its pack.
     """
     key = (profile.id, *(each.id for each in registered))
-    if key not in _suites:
+    if key in _suites:
+        return _suites[key]
+    with _one_at_a_time:
         close_suites()
         models = Path(settings.MODELS_FOLDER)
         suite = IsolatedSuite(

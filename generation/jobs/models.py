@@ -1,7 +1,10 @@
 """Orders, items and replays; a row is the truth about its work, a message is only a hint."""
 
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact
 
+from generation.jobs.records import PictureRole
 from generation.jobs.states import ItemState, ReplayOutcome, ReplayState
 from governance.sealing.fields import SealedField
 from governance.tables.records import Record
@@ -43,6 +46,80 @@ class GenerationJob(Record):
         return str(self.id)
 
 
+class Share(Record):
+    """What a queue's brands together, one brand, a person of it or one of their lanes were given.
+
+    `path` names it within its queue, from the brand on; the queue's own is empty. `had_s` counts
+    device seconds divided by `weight`; `clock_s` is what the least served of those below had when
+    one of them was served last; `passed` counts how often a lane's turn went to a warm model.
+    See `turns.py`.
+    """
+
+    queue = models.CharField(max_length=40)
+    path = models.CharField(max_length=160, blank=True)
+    weight = models.FloatField(default=1.0)
+    had_s = models.FloatField(default=0.0)
+    clock_s = models.FloatField(default=0.0)
+    passed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "share"
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "path"], name="share_once"),
+            models.CheckConstraint(
+                name="share_weight_counts", condition=models.Q(weight__gte=0.01, weight__lte=100)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue}/{self.path}"
+
+
+class Lane(Record):
+    """What one person of a brand waits for in a queue with one model, what it wears, one priority.
+
+    `is_waiting` may be true of an empty lane, never false of one in which an item waits for long:
+    whoever puts an item in sets it, and only who finds it empty under its lock clears it.
+    """
+
+    queue = models.CharField(max_length=40)
+    brand_id = models.UUIDField()
+    requester_id = models.UUIDField()
+    # One of `turns.Priority`.
+    priority = models.PositiveSmallIntegerField()
+    # Digests of the model's files, and of these with the adapters': what a worker may hold.
+    model_sha256 = models.CharField(max_length=64)
+    holds_sha256 = models.CharField(max_length=64)
+    queue_share = models.ForeignKey(Share, on_delete=models.PROTECT, related_name="+")
+    brand_share = models.ForeignKey(Share, on_delete=models.PROTECT, related_name="+")
+    person_share = models.ForeignKey(Share, on_delete=models.PROTECT, related_name="+")
+    share = models.OneToOneField(Share, on_delete=models.PROTECT, related_name="lane")
+    # What the latest image put in is expected to take.
+    cost_s = models.FloatField()
+    is_waiting = models.BooleanField()
+
+    class Meta:
+        verbose_name = "lane"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["queue", "brand_id", "requester_id", "priority", "holds_sha256"],
+                name="lane_once",
+            ),
+            models.CheckConstraint(name="lane_costs", condition=models.Q(cost_s__gt=0)),
+            models.CheckConstraint(
+                name="lane_has_a_priority", condition=models.Q(priority__range=(1, 3))
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["queue"], name="lane_in_queue", condition=models.Q(is_waiting=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.id}"
+
+
 class JobItem(Record):
     """One image to make: the unit of claiming, retrying and billing."""
 
@@ -51,6 +128,11 @@ class JobItem(Record):
     requester_id = models.UUIDField()
     number = models.PositiveSmallIntegerField()
     queue = models.CharField(max_length=40)
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, null=True)
+    # When it should be there; of one lane's items the most pressing goes first.
+    due_at = models.DateTimeField(null=True)
+    # How many seconds of a device it is expected to take: what it costs in the queue.
+    cost_s = models.FloatField(default=1.0, db_default=1.0)
     prompt = SealedField()
     negative_prompt = models.TextField(blank=True)
     seed = models.BigIntegerField()
@@ -69,6 +151,8 @@ class JobItem(Record):
     cancel_requested_at = models.DateTimeField(null=True)
     steps_done = models.PositiveSmallIntegerField(default=0)
     render_s = models.FloatField(null=True)
+    # The image whose bytes this one has, as the same recipe had been made before.
+    reused_asset_id = models.UUIDField(null=True)
     failure = models.CharField(max_length=500, blank=True)
     refusal_id = models.UUIDField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -101,7 +185,17 @@ class JobItem(Record):
                 fields=["brand_id", "id"], name="item_held", condition=models.Q(state="held")
             ),
             models.Index(
-                fields=["queue"], name="item_in_queue", condition=models.Q(state="queued")
+                fields=["queue", "id"], name="item_in_queue", condition=models.Q(state="queued")
+            ),
+            models.Index(
+                fields=["lane", "due_at", "id"],
+                name="item_in_lane",
+                condition=models.Q(state="queued"),
+            ),
+            models.Index(
+                fields=["brand_id", "fingerprint"],
+                name="item_by_recipe",
+                condition=models.Q(state="in_review"),
             ),
             models.Index(
                 fields=["queue", "finished_at"],
@@ -114,18 +208,47 @@ class JobItem(Record):
         return f"{self.job_id} {self.number}"
 
 
+_EDGES = ("box_left", "box_top", "box_right", "box_bottom")
+
+
+def _is_file(**origin: bool) -> models.Q:
+    """Return that a used picture has that origin, its digest, and is no box."""
+    no_box = {f"{edge}__isnull": True for edge in _EDGES}
+    return models.Q(Exact(Length("sha256"), 64), **origin, **no_box)
+
+
+def _is_box() -> models.Q:
+    """Return that a used picture is a mask that is a box with an inside, and has no bytes.
+
+    A comparison with null would hold in a CHECK, so no edge may be missing.
+    """
+    box = {f"{edge}__isnull": False for edge in _EDGES}
+    return models.Q(
+        role=PictureRole.MASK,
+        asset_id__isnull=True,
+        picture_id__isnull=True,
+        sha256="",
+        box_left__gte=0,
+        box_right__gt=models.F("box_left"),
+        box_right__lte=1,
+        box_top__gte=0,
+        box_bottom__gt=models.F("box_top"),
+        box_bottom__lte=1,
+        **box,
+    )
+
+
 class WornAdapter(Record):
     """One adapter that an item's image is made with, in its order; written with the item.
 
-    `strength` is a LoRA's weight or a ControlNet's scale; `source_asset_id` is the image of the
-    same brand whose outlines a ControlNet follows, null for a LoRA.
+    `strength` is a LoRA's weight or a ControlNet's scale; what a ControlNet follows is among the
+    item's pictures.
     """
 
     item = models.ForeignKey(JobItem, on_delete=models.PROTECT, related_name="worn")
     number = models.PositiveSmallIntegerField()
     adapter_id = models.UUIDField(db_index=True)
     strength = models.FloatField()
-    source_asset_id = models.UUIDField(null=True)
 
     class Meta:
         verbose_name = "worn adapter"
@@ -139,6 +262,74 @@ class WornAdapter(Record):
 
     def __str__(self) -> str:
         return f"{self.item_id} {self.number}"
+
+
+class UsedPicture(Record):
+    """One picture that an item's image is made from, in its order; written with the item.
+
+    It is an image of the brand, an uploaded picture, or, for a mask, a box in shares of the
+    source's sides. `strength` is how far the image may leave the picture that it starts from.
+    """
+
+    item = models.ForeignKey(JobItem, on_delete=models.PROTECT, related_name="pictures")
+    number = models.PositiveSmallIntegerField()
+    role = models.CharField(max_length=9)
+    asset_id = models.UUIDField(null=True, db_index=True)
+    picture_id = models.UUIDField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    strength = models.FloatField(null=True)
+    box_left = models.FloatField(null=True)
+    box_top = models.FloatField(null=True)
+    box_right = models.FloatField(null=True)
+    box_bottom = models.FloatField(null=True)
+
+    class Meta:
+        verbose_name = "used picture"
+        constraints = [
+            models.UniqueConstraint(fields=["item", "number"], name="used_once_per_number"),
+            models.CheckConstraint(
+                name="used_in_a_role",
+                condition=models.Q(role__in=[role.value for role in PictureRole]),
+            ),
+            models.CheckConstraint(
+                name="used_has_one_origin",
+                condition=_is_file(asset_id__isnull=False, picture_id__isnull=True)
+                | _is_file(asset_id__isnull=True, picture_id__isnull=False)
+                | _is_box(),
+            ),
+            models.CheckConstraint(
+                name="used_source_has_a_strength",
+                condition=models.Q(
+                    role=PictureRole.SOURCE,
+                    strength__isnull=False,
+                    strength__gt=0,
+                    strength__lte=1,
+                )
+                | (~models.Q(role=PictureRole.SOURCE) & models.Q(strength__isnull=True)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.number}"
+
+
+class Preview(Record):
+    """A small picture of an item while it forms, for as long as somebody watches; never an asset.
+
+    `image` belongs to the lease of that `epoch`; what is left of it is swept away.
+    """
+
+    item = models.OneToOneField(JobItem, on_delete=models.PROTECT, related_name="preview")
+    watched_until = models.DateTimeField(db_index=True)
+    epoch = models.PositiveIntegerField(default=0)
+    step = models.PositiveSmallIntegerField(default=0)
+    image = models.BinaryField(default=bytes)
+
+    class Meta:
+        verbose_name = "preview"
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.step}"
 
 
 class Replay(Record):

@@ -3,31 +3,68 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from generation.assets.records import Features
+from generation.assets.records import Features, StepRecord
 from generation.assets.selectors import ScoreRecord
+from generation.jobs.turns import Priority
 from generation.registry.selectors import AdapterRecord, ProfileRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """An adapter that an image is made with: a LoRA's weight, or a ControlNet's scale and source.
-
-    `source_asset_id` is the image whose outlines a ControlNet follows; None for a LoRA.
-    """
+    """An adapter that an image is made with: a LoRA and its weight, or a ControlNet's scale."""
 
     adapter: AdapterRecord
     strength: float
-    source_asset_id: UUID | None = None
+
+
+class PictureRole(StrEnum):
+    """What an image is made from a picture for."""
+
+    SOURCE = "source"
+    MASK = "mask"
+    REFERENCE = "reference"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a picture, its edges in shares of the picture's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A picture that an image is made from, and what for: a role of `PictureRole`.
+
+    It is an image of the brand, an uploaded picture, or, as a mask, a box; the first two have the
+    digest of their bytes. `strength` is the source's.
+    """
+
+    role: str
+    sha256: str = ""
+    asset_id: UUID | None = None
+    picture_id: UUID | None = None
+    strength: float | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ItemOrder:
-    """One image to make, as the order workflow hands it over; `prompt` is sealed already."""
+    """One image to make, as the order workflow hands it over.
+
+    `prompt` is sealed already; `prompt_digest` tells equal prompts of one person.
+    """
 
     prompt: bytes
+    prompt_digest: str
     negative_prompt: str
     seed: int
     width_px: int
@@ -35,6 +72,15 @@ class ItemOrder:
     steps: int
     guidance: float
     worn: tuple[Worn, ...] = ()
+    pictures: tuple[Used, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How an order stands among its requester's own: its priority, and when it should be there."""
+
+    priority: int = Priority.NORMAL
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +111,17 @@ class Claim:
     market: str = ""
     template_slug: str = ""
     worn: tuple[Worn, ...] = ()
+    pictures: tuple[Used, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What came out of rendering and scoring: stored bytes, a recipe, and the judgement."""
+    """What came out of rendering and scoring: stored bytes, a recipe, and the judgement.
+
+    `reused_asset_id` is the image whose bytes these are, where the same recipe had been made
+    before; then nothing was rendered, and `render_s` is None. `steps` is what the image was on its
+    way, if its template has steps.
+    """
 
     sha256: str
     size_bytes: int
@@ -77,10 +129,12 @@ class Rendered:
     width_px: int
     height_px: int
     recipe: bytes
-    render_s: float
+    render_s: float | None
     verdict: str
     scores: tuple[ScoreRecord, ...]
     features: Features | None = None
+    reused_asset_id: UUID | None = None
+    steps: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +163,7 @@ class ItemRecord:
     failure: str
     render_s: float | None
     finished_at: datetime | None
+    reused_asset_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +232,14 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True)
 class WornFiles:
-    """The files of an adapter, and how strongly it acts; a ControlNet also has what it follows.
+    """The files of an adapter, and how strongly it acts.
 
-    `source_sha256` names the picture's bytes and `preprocessor` what turns them into a map; both
-    are empty for a LoRA. An empty `preprocessor` beside a picture means the engine's own.
+    `preprocessor` turns what a ControlNet follows into a map; it is empty for a LoRA.
     """
 
     folder: str
     snapshot_sha256: str
     strength: float
-    source_sha256: str = ""
     preprocessor: str = ""
 
 
@@ -209,16 +262,32 @@ class Making:
     seed: int
     max_sequence_length: int
     worn: tuple[WornFiles, ...] = ()
+    pictures: tuple[Used, ...] = ()
+    handling: str = "resident"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits for one device class: how many images, up to a limit, and since when."""
+
+    queue: str
+    images: int
+    oldest_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe that was read: what to make, from which sealed prompt, and on what it was made."""
+    """A recipe that was read: what to make, from which sealed prompt, and on what it was made.
+
+    `steps` are those of its template; `pixels` has the digest of what the model made, then of each
+    step's output.
+    """
 
     making: Making
     prompt_sealed: bytes
-    pixels_sha256: str
+    pixels: tuple[str, ...]
     facts: Mapping[str, str]
+    steps: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

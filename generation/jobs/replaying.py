@@ -4,7 +4,7 @@ The image goes the way of a first rendering. Its bytes are compared and forgotte
 asset, reach no store, and are billed to nobody.
 """
 
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 from generation.assets import blobs
 from generation.assets import selectors as assets
 from generation.engines.errors import Cancelled
-from generation.jobs import classes, drift, leases, recipes, rendering, services
+from generation.jobs import chains, classes, drift, leases, recipes, rendering, services
 from generation.jobs.errors import LeaseLost
-from generation.jobs.records import Remade, ReplayClaim
+from generation.jobs.records import Recipe, Remade, ReplayClaim
 from governance.kernel.actors import SYSTEM
 from governance.kernel.clock import now
 from governance.kernel.digests import sha256_hex
@@ -50,7 +50,7 @@ def work_on(replay_id: UUID, *, is_patient: bool = True) -> None:
 def _replay(claim: ReplayClaim) -> None:
     log.info("Claimed a replay", epoch=claim.epoch)
     try:
-        with _kept_lease(claim) as lease:
+        with leases.kept(_Hold(claim)) as lease:
             remade = _make_again(claim, lease)
             outcome = services.finish_replay(claim=claim, remade=remade, now=now())
     except (Cancelled, LeaseLost):
@@ -85,24 +85,38 @@ def _tell(outcome: str, remade: Remade) -> None:
 def _make_again(claim: ReplayClaim, lease: leases.Lease) -> Remade:
     """Render the recipe and compare. Raises: DomainError, naming what keeps it from being made."""
     asset = assets.get_asset(SYSTEM, claim.asset_id)
+    recipes.require_replayable(asset.recipe)
     recipe = recipes.read(asset.recipe, asset.recipe_sha256)
     run = rendering.spec(recipe.making, rendering.open_prompt(recipe.prompt_sealed))
-    result = rendering.render(run, lease.on_step)
-    sha256 = sha256_hex(rendering.encode(result))
+    chain = chains.read(recipe.steps)
+    made = chains.complete(chain, chains.begin(chain, run, lease.on_step))
+    sha256 = sha256_hex(rendering.encode(made[-1]))
     then = classes.class_of(recipe.facts)
-    here = classes.class_of({**result.facts, **rendering.encoder_facts()})
+    here = classes.class_of({**made[0].facts, **rendering.encoder_facts()})
     report: dict[str, Any] = {"changed": classes.changed(then, here)}
     if sha256 != asset.sha256:
-        report["are_pixels_same"] = result.pixels_sha256 == recipe.pixels_sha256
-        report |= _measured(asset.sha256, result.pixels)
+        report["are_pixels_same"] = made[-1].pixels_sha256 == recipe.pixels[-1]
+        report |= _first_drift(chain, made, recipe)
+        report |= _measured(asset.sha256, made[-1].pixels)
     return Remade(
         sha256=sha256,
         asset_class=then.sha256,
         worker_class=here.sha256,
         worker_facts=here.facts,
         report=report,
-        render_s=result.seconds,
+        render_s=sum(each.seconds for each in made),
     )
+
+
+def _first_drift(chain: chains.Chain, made: chains.Outputs, recipe: Recipe) -> dict[str, Any]:
+    """Say at which step of a chain the pixels began to differ; empty without a chain or a drift."""
+    if not chain.steps:
+        return {}
+    names = (chains.GENERATED, *(step.NAME for step in chain.steps))
+    for number, (name, each, then) in enumerate(zip(names, made, recipe.pixels, strict=True)):
+        if each.pixels_sha256 != then:
+            return {"first_drift": {"number": number, "name": name}}
+    return {}
 
 
 def _measured(sha256: str, pixels: "NDArray[np.uint8]") -> dict[str, Any]:
@@ -114,5 +128,16 @@ def _measured(sha256: str, pixels: "NDArray[np.uint8]") -> dict[str, Any]:
     return {"pixels": drift.measure(drift.decode(stored), pixels)}
 
 
-def _kept_lease(claim: ReplayClaim) -> AbstractContextManager[leases.Lease]:
-    return leases.kept(lambda: services.keep_replay(claim=claim))
+@dataclass(frozen=True)
+class _Hold:
+    """The replay's row behind a lease; nobody watches its steps, and nobody cancels it."""
+
+    claim: ReplayClaim
+
+    def extend(self, steps_done: int) -> bool:  # noqa: ARG002  as leases ask
+        """Extend the lease."""
+        return services.keep_replay(claim=self.claim)
+
+    def is_wanted(self) -> bool:
+        """Say yes: a lost lease shows when it is extended."""
+        return True

@@ -1,6 +1,7 @@
 """Reads of jobs, items and replays, scoped: one's own, and those of one's brands."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
@@ -11,14 +12,17 @@ from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
 from generation.jobs.errors import PromptErased
-from generation.jobs.models import GenerationJob, JobItem, Replay, WornAdapter
+from generation.jobs.models import GenerationJob, JobItem, Replay, UsedPicture, WornAdapter
 from generation.jobs.records import (
+    Box,
     HeldRecord,
     ItemRecord,
     JobRecord,
     OrderedAs,
     OrderFacts,
+    Queue,
     ReplayRecord,
+    Used,
     Wait,
     WorkerClassRecord,
     Worn,
@@ -44,6 +48,7 @@ WAITING_COUNTED = 1000
 # Of the latest renderings in a queue, those of one profile count, and of these the newest.
 MEASURED_IN_QUEUE = 200
 MEASURED = 50
+SIZES_LATELY = 4
 
 
 def get_job(actor: Actor, job_id: UUID) -> JobRecord:
@@ -127,6 +132,39 @@ def wait_for(profile_id: UUID, queue: str, *, size: tuple[int, int] | None = Non
     The number tells nothing of whose images they are, so it is for everybody who may order.
     """
     waiting = JobItem.objects.filter(queue=queue, state=ItemState.QUEUED)
+    return Wait(
+        images=waiting[:WAITING_COUNTED].count(), image_s=seconds_of(profile_id, queue, size=size)
+    )
+
+
+def list_queues() -> list[Queue]:
+    """Return each queue in which something waits, by name; what waits is counted up to a limit.
+
+    One queue after the other by their names, so that no image is looked at for being one of many.
+    """
+    waiting = JobItem.objects.filter(state=ItemState.QUEUED)
+    found: list[Queue] = []
+    name = ""
+    while (
+        following := waiting.filter(queue__gt=name)
+        .order_by("queue")
+        .values_list("queue", flat=True)
+        .first()
+    ) is not None:
+        name = following
+        here = waiting.filter(queue=name)
+        found.append(
+            Queue(
+                queue=name,
+                images=here[:WAITING_COUNTED].count(),
+                oldest_at=here.order_by("id").values_list("created_at", flat=True).first(),
+            )
+        )
+    return found
+
+
+def seconds_of(profile_id: UUID, queue: str, *, size: tuple[int, int] | None) -> float | None:
+    """Return how long an image of that profile (and size) took lately; None if none was made."""
     latest = (
         JobItem.objects.filter(queue=queue, render_s__isnull=False)
         .order_by("-finished_at")
@@ -137,18 +175,79 @@ def wait_for(profile_id: UUID, queue: str, *, size: tuple[int, int] | None = Non
         for made_with, *made_size, render_s in latest
         if made_with == profile_id and size in {None, tuple(made_size)} and render_s is not None
     ][:MEASURED]
-    return Wait(
-        images=waiting[:WAITING_COUNTED].count(), image_s=median(measured) if measured else None
+    return median(measured) if measured else None
+
+
+def find_same(brand_id: UUID, fingerprint: str) -> UUID | None:
+    """Return the first image of the brand that was rendered from the same recipe, if any.
+
+    One that was refused or held is none; the caller is the worker.
+    """
+    item_id = (
+        JobItem.objects.filter(
+            brand_id=brand_id,
+            fingerprint=fingerprint,
+            state=ItemState.IN_REVIEW,
+            reused_asset_id__isnull=True,
+        )
+        .order_by("pk")
+        .values_list("pk", flat=True)
+        .first()
     )
+    return None if item_id is None else assets.ids_by_item([item_id]).get(item_id)
+
+
+def sizes_lately(profile_id: UUID, queue: str) -> list[tuple[int, int]]:
+    """Return the sizes in which a profile's images were made lately, the most frequent first."""
+    latest = (
+        JobItem.objects.filter(queue=queue, render_s__isnull=False)
+        .order_by("-finished_at")
+        .values_list("job__profile_id", "width_px", "height_px")[:MEASURED_IN_QUEUE]
+    )
+    counted = Counter(
+        (width, height) for made_with, width, height in latest if made_with == profile_id
+    )
+    return [size for size, _times in counted.most_common(SIZES_LATELY)]
+
+
+def queue_of(item_id: UUID) -> str | None:
+    """Return the queue that an item was put into; None if there is no such item."""
+    return JobItem.objects.filter(pk=item_id).values_list("queue", flat=True).first()
+
+
+def job_ids_of(item_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return the order of each item, in one query; the caller has checked the actor."""
+    rows = JobItem.objects.filter(pk__in=list(item_ids))
+    return dict(rows.values_list("pk", "job_id"))
+
+
+def pictures_of(item_id: UUID) -> tuple[Used, ...]:
+    """Return the pictures that an item's image is made from; the caller checked the actor."""
+    rows = UsedPicture.objects.filter(item_id=item_id).order_by("number")
+    return tuple(
+        Used(
+            role=row.role,
+            sha256=row.sha256,
+            asset_id=row.asset_id,
+            picture_id=row.picture_id,
+            strength=row.strength,
+            box=_box_of(row),
+        )
+        for row in rows
+    )
+
+
+def _box_of(row: UsedPicture) -> Box | None:
+    left, top, right, bottom = row.box_left, row.box_top, row.box_right, row.box_bottom
+    if left is None or top is None or right is None or bottom is None:
+        return None
+    return Box(left, top, right, bottom)
 
 
 def worn_by(item_id: UUID) -> tuple[Worn, ...]:
     """Return what an item's image is made with besides the model; the caller checked the actor."""
     rows = WornAdapter.objects.filter(item_id=item_id).order_by("number")
-    return tuple(
-        Worn(registry.get_adapter(row.adapter_id), row.strength, row.source_asset_id)
-        for row in rows
-    )
+    return tuple(Worn(registry.get_adapter(row.adapter_id), row.strength) for row in rows)
 
 
 def prompt_of(actor: Actor, item_id: UUID) -> str | None:
@@ -373,14 +472,14 @@ def _record_of(
         requester_id=job.requester_id,
         profile_id=job.profile_id,
         created_at=job.created_at,
-        state=_state_of(item.state for item in items),
+        state=state_of(item.state for item in items),
         variables=None if variables is None else json.loads(variables),
         items=tuple(
             ItemRecord(
                 id=item.id,
                 number=item.number,
                 state=item.state,
-                progress_share=_progress(item),
+                progress_share=progress_share(item.state, item.steps_done, item.steps),
                 seed=item.seed,
                 attempts=item.attempts,
                 asset_id=asset_of.get(item.id),
@@ -389,6 +488,7 @@ def _record_of(
                 failure=item.failure,
                 render_s=item.render_s,
                 finished_at=item.finished_at,
+                reused_asset_id=item.reused_asset_id,
             )
             for item in items
         ),
@@ -397,14 +497,16 @@ def _record_of(
     )
 
 
-def _state_of(states: Iterable[str]) -> str:
+def state_of(states: Iterable[str]) -> str:
+    """Return an order's state from its items': queued, running or done."""
     found = set(states)
     if found == {ItemState.QUEUED}:
         return "queued"
     return "running" if found & set(OPEN_STATES) else "done"
 
 
-def _progress(item: JobItem) -> float:
-    if item.state not in OPEN_STATES:
+def progress_share(state: str, steps_done: int, steps: int) -> float:
+    """Return how far an item is, 0 to 1."""
+    if state not in OPEN_STATES:
         return 1.0
-    return min(1.0, item.steps_done / item.steps) if item.steps else 0.0
+    return min(1.0, steps_done / steps) if steps else 0.0

@@ -46,6 +46,12 @@ class IsolatedSuite:
         self._alive()
         return self._cards
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process stands ready; one that does not is started by the next question."""
+        process = self._process
+        return process is not None and process.is_alive
+
     def start(self) -> None:
         """Start the process, so that a suite that cannot be built shows before an image is made.
 

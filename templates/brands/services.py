@@ -31,6 +31,7 @@ from templates.brands.markets import Market
 from templates.brands.models import Brand, RuleSet, ScoringPolicy
 from templates.brands.records import BrandRecord, RulesRecord, ScoringPolicyRecord
 from templates.brands.screening import Rule
+from templates.brands.states import DataClass
 
 Version = TypeVar("Version", RuleSet, ScoringPolicy)
 
@@ -40,7 +41,7 @@ MAX_SLUG = 60
 MAX_NAME = 120
 MAX_COLORS = 24
 # Every brand starts closed: its prompts and images stay inside this installation.
-DEFAULT_DATA_CLASS = "internal"
+DEFAULT_DATA_CLASS = DataClass.INTERNAL.value
 
 
 def create_brand(
@@ -107,6 +108,34 @@ def set_markets(
             subject=SubjectRef("brand", brand.id, brand.id),
             now=now,
             facts={"before": before, "after": written},
+        )
+    return selectors.brand_record(brand)
+
+
+def set_data_class(*, actor: Actor, brand_id: UUID, data_class: str, now: datetime) -> BrandRecord:
+    """Say how open a brand's prompts and images are: it decides where they may be sent.
+
+    It holds from now on, for images that wait as well.
+    Raises: NotFound for a hidden brand, NotPermitted, InvalidInput.
+    """
+    selectors.get_brand(actor, brand_id)
+    require(actor, Permission.BRANDS_DATA_CLASS_SET, Context(brand_id=brand_id))
+    if data_class not in DataClass.values:
+        raise InvalidInput(
+            _("A data class is one of: %(classes)s.") % {"classes": ", ".join(DataClass.values)},
+            pointer="/data_class",
+            rule="choice",
+        )
+    with transaction.atomic():
+        brand = Brand.objects.select_for_update(no_key=True).get(pk=brand_id)
+        before, brand.data_class = brand.data_class, data_class
+        brand.save(update_fields=["data_class"])
+        ledger.append(
+            actor=actor,
+            event=Event.BRANDS_BRAND_DATA_CLASS_SET,
+            subject=SubjectRef("brand", brand.id, brand.id),
+            now=now,
+            facts={"before": before, "after": data_class},
         )
     return selectors.brand_record(brand)
 

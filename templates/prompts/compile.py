@@ -37,6 +37,7 @@ from governance.kernel.errors import InvalidInput
 from templates.brands import shapes
 from templates.brands.folding import INVISIBLE
 from templates.brands.shapes import Problem
+from templates.prompts import steps
 
 CONTENT_SCHEMA = Path(__file__).with_name("content.schema.json")
 
@@ -202,7 +203,7 @@ def content_problems(content: object) -> list[Problem]:
             for name in properties
             if name not in used
         ]
-    found += _range_problems(checked)
+    found += [*_range_problems(checked), *_picture_problems(checked), *steps.problems(checked)]
     found += [
         Problem(
             f"/legible/{place}", "undeclared", f"The variable {shapes.shown(name)} is not declared."
@@ -435,6 +436,33 @@ def _range_problems(content: Mapping[str, Any]) -> Iterator[Problem]:
                     "unique",
                     f"{shapes.shown(each['slug'])} stands here twice.",
                 )
+
+
+def _picture_problems(content: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what no order could give: a default out of its range, or more at least than at most."""
+    pictures: Mapping[str, Any] = content.get("pictures", {})
+    strength = pictures.get("source", {}).get("strength")
+    if strength and not strength["minimum"] <= strength["default"] <= strength["maximum"]:
+        yield Problem(
+            "/pictures/source/strength/default",
+            "range",
+            "The default of the strength must lie within its range.",
+        )
+    count = pictures.get("references")
+    if count and count["minimum"] > count["maximum"]:
+        yield Problem(
+            "/pictures/references/minimum", "range", "At least may not be more than at most."
+        )
+    needed = {
+        "source": pictures.get("source", {}).get("required", False),
+        "references": bool(count and count["minimum"]),
+    }
+    if all(needed.values()):
+        yield Problem(
+            "/pictures",
+            "exclusive",
+            "An image starts from a picture or has pictures to look at: only one may be needed.",
+        )
 
 
 def _may_be_empty(declared: Mapping[str, Any]) -> bool:

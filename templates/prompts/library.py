@@ -44,6 +44,8 @@ _KEY_ORDER = (
     "profiles",
     "adapters",
     "controls",
+    "pictures",
+    "steps",
     "legible",
     "notes",
 )
@@ -63,6 +65,9 @@ _VARIABLE_ORDER = (
 _SIZE_ORDER = ("width", "height", "label")
 _PARAMETER_ORDER = ("steps", "guidance")
 _RANGE_ORDER = ("minimum", "maximum", "default")
+_PICTURES_ORDER = ("source", "references")
+_SOURCE_ORDER = ("required", "strength", "masks")
+_STEP_ORDER = ("name",)
 _SCHEMA_ORDER = ("$schema", "type", "required", "additionalProperties", "properties")
 
 
@@ -167,12 +172,26 @@ def write_template(content: Mapping[str, Any]) -> str:
             {"slug": each["slug"], "strength": _in_order(each["strength"], _RANGE_ORDER)}
             for each in content[name]
         ]
+    if "pictures" in content:
+        ordered["pictures"] = _pictures_in_order(content["pictures"])
+    if "steps" in content:
+        ordered["steps"] = [_in_order(step, _STEP_ORDER) for step in content["steps"]]
     for key, style in (("description", _Folded), ("prompt", _Folded), ("negative", _Folded)):
         if ordered.get(key):
             ordered[key] = style(ordered[key])
     if ordered.get("notes"):
         ordered["notes"] = _Literal(ordered["notes"])
     return _written(ordered)
+
+
+def _pictures_in_order(pictures: Mapping[str, Any]) -> dict[str, Any]:
+    ordered = _in_order(pictures, _PICTURES_ORDER)
+    if "source" in ordered:
+        source = _in_order(ordered["source"], _SOURCE_ORDER)
+        ordered["source"] = {**source, "strength": _in_order(source["strength"], _RANGE_ORDER)}
+    if "references" in ordered:
+        ordered["references"] = _in_order(ordered["references"], _RANGE_ORDER)
+    return ordered
 
 
 def write_about(name: str, palette: Sequence[str]) -> str:

@@ -6,8 +6,11 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
+from generation.jobs import selectors
 from generation.jobs.models import GenerationJob, JobItem, WornAdapter
-from generation.jobs.records import ItemOrder, Worn
+from generation.jobs.records import ItemOrder, Pressure, Worn
+from generation.jobs.services import _lanes, _pictures
+from generation.jobs.services._lanes import Needs, needs_of, worn_files
 from generation.registry import services as registry
 from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import Actor
@@ -24,6 +27,9 @@ from governance.quota import services as quota
 from templates.prompts.records import VersionRecord
 
 RENDER = "generation.jobs.render"
+# What an image is reckoned to cost before one of its size was measured: 28 steps at 1024 x 1024 px
+# in 7 s. Only the ratio to other images of the queue counts.
+PIXEL_STEPS_A_SECOND = 4 * 1024 * 1024
 
 
 def create_job(
@@ -38,16 +44,20 @@ def create_job(
     now: datetime,
     parent_asset_id: UUID | None = None,
     market: str = "",
+    pressure: Pressure | None = None,
 ) -> UUID:
     """Reserve the quota and write the job with its items; call it inside a transaction.
 
     `parent_asset_id` names an image of the same brand that the caller saw to be one, `market` one
-    of the brand's markets; it is empty for a brand that has none.
-    Raises: NotPermitted; QuotaExceeded, and then nothing is written.
+    of the brand's markets; it is empty for a brand that has none. `pressure` orders it among the
+    requester's own work alone.
+    Raises: NotPermitted; QuotaExceeded, RightsLacking, and then nothing is written.
     """
     brand_id = version.brand_id
     require(actor, Permission.GENERATION_JOB_CREATE, Context(brand_id=brand_id))
     job_id = uuid7()
+    pressure = pressure or Pressure()
+    lanes = _lanes_of(items, actor, version, profile, pressure, now)
     rows = [
         JobItem(
             id=uuid7(),
@@ -56,6 +66,9 @@ def create_job(
             requester_id=actor.id,
             number=number,
             queue=profile.queue,
+            lane_id=lane_id,
+            due_at=pressure.due_at,
+            cost_s=cost_s,
             prompt=item.prompt,
             negative_prompt=item.negative_prompt,
             seed=item.seed,
@@ -68,7 +81,7 @@ def create_job(
             hinted_at=Now(),
             created_at=now,
         )
-        for number, item in enumerate(items, start=1)
+        for number, (item, (lane_id, cost_s)) in enumerate(zip(items, lanes, strict=True), start=1)
     ]
     quota.reserve(
         item_ids=[row.id for row in rows],
@@ -95,6 +108,7 @@ def create_job(
         created_at=now,
     )
     JobItem.objects.bulk_create(rows)
+    used = _pictures.use_pictures(actor, rows, items, now)
     worn = _worn_rows(rows, items, now)
     registry.require_adapters_in_use([row.adapter_id for row in worn])
     WornAdapter.objects.bulk_create(worn)
@@ -111,12 +125,49 @@ def create_job(
             **({} if parent_asset_id is None else {"parent_asset": str(parent_asset_id)}),
             **({"market": market} if market else {}),
             **({"adapters": sorted({str(row.adapter_id) for row in worn})} if worn else {}),
+            **({"pictures": sorted({row.sha256 for row in used if row.sha256})} if used else {}),
         },
         sealed={"variables": variables},
     )
     for row in rows:
         outbox.wake(RENDER, queue=row.queue, item_id=str(row.id))
+    for lane_id, cost_s in dict(lanes).items():
+        _lanes.open_lane(lane_id, cost_s)
     return job_id
+
+
+def _lanes_of(
+    items: Sequence[ItemOrder],
+    actor: Actor,
+    version: VersionRecord,
+    profile: ProfileRecord,
+    pressure: Pressure,
+    now: datetime,
+) -> list[tuple[UUID, float]]:
+    """Return each item's lane, and the seconds of a device that it is expected to take."""
+    made: dict[tuple[Needs, tuple[int, int]], tuple[UUID, float]] = {}
+    keys = []
+    for item in items:
+        key = (
+            needs_of(profile.snapshot_sha256, worn_files(item.worn)),
+            (item.width_px, item.height_px),
+        )
+        keys.append(key)
+        if key in made:
+            continue
+        measured_s = selectors.seconds_of(profile.id, profile.queue, size=key[1])
+        cost_s = measured_s or item.steps * item.width_px * item.height_px / PIXEL_STEPS_A_SECOND
+        lane_id = _lanes.obtain_lane(
+            queue=profile.queue,
+            brand_id=version.brand_id,
+            requester_id=actor.id,
+            priority=pressure.priority,
+            needs=key[0],
+            cost_s=cost_s,
+            now=now,
+        )
+        made[key] = (lane_id, cost_s)
+    return [made[key] for key in keys]
 
 
 def _worn_rows(
@@ -128,7 +179,6 @@ def _worn_rows(
             number=number,
             adapter_id=worn.adapter.id,
             strength=worn.strength,
-            source_asset_id=worn.source_asset_id,
             created_at=now,
         )
         for row, item in zip(rows, items, strict=True)
@@ -140,25 +190,28 @@ def _fingerprint(item: ItemOrder, profile: ProfileRecord, template_sha256: str) 
     return sha256_hex(
         canonical_json(
             {
-                "prompt_sealed_sha256": sha256_hex(item.prompt),
+                "prompt_digest": item.prompt_digest,
                 "negative_prompt": item.negative_prompt,
                 "seed": str(item.seed),
                 "width_px": item.width_px,
                 "height_px": item.height_px,
                 "steps": item.steps,
                 "guidance": str(item.guidance),
+                "profile": str(profile.id),
+                "dtype": profile.dtype,
+                "handling": profile.handling,
                 "snapshot_sha256": profile.snapshot_sha256,
                 "template_version_sha256": template_sha256,
                 **({"adapters": [_worn_facts(worn) for worn in item.worn]} if item.worn else {}),
+                **(
+                    {"pictures": [_pictures.facts_of(used) for used in item.pictures]}
+                    if item.pictures
+                    else {}
+                ),
             }
         )
     )
 
 
 def _worn_facts(worn: Worn) -> dict[str, str]:
-    source = worn.source_asset_id
-    return {
-        "snapshot_sha256": worn.adapter.snapshot_sha256,
-        "strength": str(worn.strength),
-        **({} if source is None else {"source": str(source)}),
-    }
+    return {"snapshot_sha256": worn.adapter.snapshot_sha256, "strength": str(worn.strength)}

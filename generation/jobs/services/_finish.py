@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from generation.jobs.errors import LeaseLost, ReasonRequired
 from generation.jobs.models import JobItem
 from generation.jobs.records import Claim, Rendered
 from generation.jobs.risk import risk_of
+from generation.jobs.services import _pictures
 from generation.jobs.states import ITEM, ItemState
 from generation.registry import services as registry
 from governance.kernel.actors import SYSTEM, Actor
@@ -75,6 +77,9 @@ def finish(
             scores=rendered.scores,
             now=now,
         )
+        assets.record_steps(
+            asset_id=asset_id, steps=rendered.steps, media_type=rendered.media_type, now=now
+        )
         if rendered.features is not None:
             assets.record_features(
                 asset_id=asset_id, brand_id=claim.brand_id, features=rendered.features, now=now
@@ -84,6 +89,7 @@ def finish(
             "lease_until": None,
             "finished_at": now,
             "render_s": rendered.render_s,
+            "reused_asset_id": rendered.reused_asset_id,
             "steps_done": claim.steps,
         }
         if act == "refuse":
@@ -101,12 +107,13 @@ def finish(
                 "worker": claim.worker,
                 "verdict": rendered.verdict,
                 "recipe": sha256_hex(rendered.recipe),
+                **({"reused": str(rendered.reused_asset_id)} if rendered.reused_asset_id else {}),
                 "policy": str(claim.scoring_policy_id),
                 "scores": {s.scorer: _score_facts(s) for s in rendered.scores},
             },
         )
         if act != "hold":
-            quota.settle(item_id=claim.item_id, now=now, gpu_s=rendered.render_s)
+            _settle(claim, rendered, now)
         if act == "submit":
             open_case_of(
                 actor=SYSTEM,
@@ -239,6 +246,14 @@ def _fence(claim: Claim) -> JobItem:
     return held.select_related("job").get()
 
 
+def _settle(claim: Claim, rendered: Rendered, now: datetime) -> None:
+    """Count the image; one that was made before takes no device, and counts where that is set."""
+    if rendered.reused_asset_id is None or settings.REUSED_IMAGES_COUNT:
+        quota.settle(item_id=claim.item_id, now=now, gpu_s=rendered.render_s or 0.0)
+    else:
+        quota.refund(item_id=claim.item_id, now=now)
+
+
 def _move(item: JobItem, act: str, changes: dict[str, Any]) -> None:
     try:
         move(item, ITEM.target(act, item.state), **changes)
@@ -275,10 +290,11 @@ def open_case_of(
 ) -> None:
     """Open the review of an item's image, in the caller's transaction.
 
-    Raises: VersionRetired or AdapterRetired if what it was made with is out of use by now; what
-    `open_case` raises.
+    Raises: VersionRetired or AdapterRetired if what it was made with is out of use by now;
+    RightsLacking if what it was made from may not be used any more; what `open_case` raises.
     """
     prompts.require_in_use(item.job.template_version_id)
+    _pictures.require_rights(item.id, now)
     worn = list(item.worn.order_by("number").values_list("number", "adapter_id"))
     registry.require_adapters_in_use([adapter_id for _number, adapter_id in worn])
     review.open_case(

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from generation.assets import selectors as assets
-from generation.jobs import selectors
+from generation.jobs import recipes, selectors
 from generation.jobs.errors import LeaseLost, TooManyReplays
 from generation.jobs.models import JobItem, Replay
 from generation.jobs.records import Remade, ReplayClaim, ReplayRecord
@@ -45,10 +45,11 @@ def ask_for_replay(
     """Ask for an image to be made again; a worker does it when no ordered image waits.
 
     `is_hinted` is False for a caller that makes it itself, at once: the sweeper still finds it.
-    Raises: NotFound, NotPermitted; TooManyReplays, and then nothing is written.
+    Raises: NotFound, NotPermitted; NotReplayable, TooManyReplays, and then nothing is written.
     """
     asset = assets.get_asset(actor, asset_id)
     require(actor, Permission.GENERATION_REPLAY_CREATE, Context(brand_id=asset.brand_id))
+    recipes.require_replayable(asset.recipe)
     with transaction.atomic():
         _require_within_limit(actor, now)
         replay = Replay.objects.create(

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from generation.jobs.models import JobItem
+from generation.jobs.services import _lanes
 from generation.jobs.services._create import RENDER
 from generation.jobs.services._finish import end_without_image
 from generation.jobs.states import ITEM, ItemState
@@ -92,9 +93,13 @@ def _sweep_item(item: JobItem, now: datetime) -> str:
     if item.state == ItemState.LEASED:
         expire = ITEM.target("expire", item.state)
         move(item, expire, lease_until=None, steps_done=0, hinted_at=Now())
-        return "expire"
-    JobItem.objects.filter(pk=item.pk).update(hinted_at=Now())
-    return "hint"
+        done = "expire"
+    else:
+        JobItem.objects.filter(pk=item.pk).update(hinted_at=Now())
+        done = "hint"
+    # Also for an item of the release before lanes; an open lane loses nothing by being opened.
+    _lanes.open_lane(item.lane_id or _lanes.adopt(item, now), item.cost_s)
+    return done
 
 
 def _take(rows: QuerySet[JobItem]) -> JobItem | None:

@@ -80,6 +80,9 @@ class Command(BaseCommand):
         if replay.outcome == "same":
             self.stdout.write("The same bytes.")
             return
+        if "first_drift" in replay.report:
+            began = replay.report["first_drift"]
+            self.stdout.write(f"  began at step {began['number']}: {began['name']}")
         if "unmeasured" in replay.report:
             self.stdout.write(f"  not measured: {replay.report['unmeasured']}")
         for name, value in replay.report.get("pixels", {}).items():
