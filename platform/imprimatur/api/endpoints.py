@@ -28,7 +28,7 @@ from governance.kernel.errors import InvalidInput
 from governance.policy.permissions import Permission
 from imprimatur.accounts import people
 from imprimatur.api import idempotency, pagination, problems
-from imprimatur.api.fields import Filters
+from imprimatur.api.fields import Filters, Input
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.parsing import StrictJSONParser
 
@@ -46,7 +46,7 @@ _MEANINGS = {
     409: "The thing is in a state that does not allow it.",
     410: "It was withdrawn, for good.",
     413: "The body is too large.",
-    415: "The body is not application/json.",
+    415: "The body is of another media type than this address takes.",
     422: "A rule refuses it, or the Idempotency-Key was used for another request.",
     429: "Too many attempts; Retry-After says when to try again.",
     500: "Something failed on our side.",
@@ -87,6 +87,7 @@ class Endpoint(APIView):
     parser_classes = [StrictJSONParser]
     content_negotiation_class = AnyAccept
     permission_classes = [IsAuthenticated]
+    body_type = StrictJSONParser.media_type
 
     @property
     def actor(self) -> Actor:
@@ -94,10 +95,10 @@ class Endpoint(APIView):
         return people.actor_from_request(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a body that is not JSON first: the CSRF check would read a form for its token."""
+        """Refuse a body of another type first: the CSRF check would read a form for its token."""
         media_type = (request.content_type or "").split(";")[0].strip().lower()
         has_body = request.META.get("CONTENT_LENGTH") not in {None, "", "0"}
-        if has_body and media_type != StrictJSONParser.media_type:
+        if has_body and media_type != self.body_type:
             raise UnsupportedMediaType(media_type)
         super().initial(request, *args, **kwargs)
 
@@ -134,10 +135,13 @@ class Endpoint(APIView):
         """Answer one page of `fetch(after, limit)`."""
         return pagination.respond(self.request, dict(filters), output, fetch)
 
-    def once(self, act: Callable[[str, datetime], Answer]) -> Response:
-        """Run `act(key, now)` once for the request's Idempotency-Key, and answer."""
+    def once(self, act: Callable[[str, datetime], Answer], *, said: Any = None) -> Response:
+        """Run `act(key, now)` once for the request's Idempotency-Key, and answer.
+
+        `said` stands for a body that is no JSON.
+        """
         now = clock.now()
-        return idempotency.once(self.request, self.actor, now, lambda key: act(key, now))
+        return idempotency.once(self.request, self.actor, now, lambda key: act(key, now), said=said)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Keep answers out of shared caches: each depends on who asks."""
@@ -158,7 +162,7 @@ def operation(
     summary: str,
     *,
     needs: Permission | str,
-    takes: type[serializers.Serializer] | None = None,
+    takes: type[Input] | None = None,
     gives: Any = None,
     status: int = 200,
     media_type: str = "application/json",
@@ -205,7 +209,7 @@ def operation(
         operation_id=operation_id,
         summary=summary,
         description=description or None,
-        request=takes,
+        request={takes.body_type: takes} if takes else None,
         responses=responses,
         parameters=parameters,
         auth=[] if needs == PUBLIC else None,

@@ -45,6 +45,13 @@ class InvalidCredentials(DomainError):
     status = 401
 
 
+class MalformedForm(DomainError):
+    """The body is not the multipart/form-data that it says it is, or has too many parts."""
+
+    code = "malformed_form"
+    status = 400
+
+
 class MalformedJson(DomainError):
     """The body is not one JSON object in UTF-8, or nests deeper than any request of ours does."""
 

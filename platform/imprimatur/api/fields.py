@@ -92,6 +92,8 @@ class Variables(serializers.DictField):
 class Input(serializers.Serializer):
     """What a request may hold; a name that is not declared is refused, by its name."""
 
+    body_type = "application/json"
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the checked values. Raises: ValidationError naming every field and rule."""
         unknown = {}

@@ -72,13 +72,21 @@ class _Turn:
     epoch: int
 
 
-def once(request: Request, actor: Actor, now: datetime, act: Callable[[str], Answer]) -> Response:
+def once(
+    request: Request,
+    actor: Actor,
+    now: datetime,
+    act: Callable[[str], Answer],
+    *,
+    said: Any = None,
+) -> Response:
     """Run `act(key)` unless the request was answered before, and answer.
 
+    `said` is the body as JSON can hold it, where it came as something else.
     Raises: IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInFlight, AnswerErased.
     """
     key = key_of(request)
-    turn = _begin(actor, key, _digest(request), now)
+    turn = _begin(actor, key, _digest(request, said), now)
     if isinstance(turn, Answer):
         return turn.response()
     try:
@@ -192,6 +200,7 @@ def _forget(turn: _Turn) -> None:
     rows.delete()
 
 
-def _digest(request: Request) -> str:
-    whole = json.dumps([request.method, request.path, request.data], sort_keys=True)
+def _digest(request: Request, said: Any) -> str:
+    data = request.data if said is None else said
+    whole = json.dumps([request.method, request.path, data], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()

@@ -10,9 +10,15 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,6 +27,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
 from governance.kernel.errors import DomainError
+from imprimatur.api.errors import MalformedForm
 
 MEDIA_TYPE = "application/problem+json"
 CHALLENGE = 'Bearer realm="imprimatur"'
@@ -35,7 +42,7 @@ FRAMEWORK_CODES = {
     "permission_denied": "You are signed in, but may not do this.",
     "throttled": "Too many requests; Retry-After says when to try again.",
     "unavailable": "The database does not answer right now; the same request may be sent again.",
-    "unsupported_media_type": "The body must be application/json.",
+    "unsupported_media_type": "The body must be application/json; a picture's, a form.",
 }
 
 log = structlog.get_logger(__name__)
@@ -211,6 +218,8 @@ def _djangos() -> Iterator[tuple[type[Exception], int, str, str]]:
     yield Http404, 404, "not_found", _("There is nothing at this address.")
     yield PermissionDenied, 403, "permission_denied", _("You may not do this.")
     yield RequestDataTooBig, 413, "payload_too_large", _("The request is too large.")
+    for kind in (MultiPartParserError, TooManyFieldsSent, TooManyFilesSent):
+        yield kind, 400, MalformedForm.code, _("The body is not a form that can be read.")
 
 
 def _from_framework(error: exceptions.APIException) -> Response:

@@ -22,6 +22,9 @@ def _keep_our_logging(**_: object) -> None:
 @worker_init.connect
 def _start_soundly(**_: object) -> None:
     """Refuse to consume hints on an unsound installation."""
-    from imprimatur.config import processes, start
+    from imprimatur.config import metrics, processes, start
 
-    start.require_sound(processes.consumer_of(app.amqp.queues.consume_from))
+    process = processes.consumer_of(app.amqp.queues.consume_from)
+    start.require_sound(process)
+    if process == "worker":
+        metrics.serve_worker()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -20,19 +21,30 @@ _DIGITS = 19
 
 
 class BodyLimit:
-    """Wraps an ASGI application: beyond `limit_bytes`, declared or sent, the answer is 413."""
+    """Wraps an ASGI application: beyond `limit_bytes`, declared or sent, the answer is 413.
 
-    def __init__(self, application: Application, *, limit_bytes: int) -> None:
+    `larger` holds the limits of the few paths that take more.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        limit_bytes: int,
+        larger: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._application = application
         self._limit_bytes = limit_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and count its body as it is read."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        if _declared_bytes(scope) > self._limit_bytes:
-            await self._refuse(send)
+        limit_bytes = self._larger.get(scope.get("path", ""), self._limit_bytes)
+        if _declared_bytes(scope) > limit_bytes:
+            await self._refuse(send, limit_bytes)
             return
         received_bytes = 0
         has_begun = False
@@ -41,7 +53,7 @@ class BodyLimit:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._limit_bytes:
+            if received_bytes > limit_bytes:
                 raise _BodyTooLarge
             return message
 
@@ -56,10 +68,10 @@ class BodyLimit:
             if has_begun:
                 # Too late for an answer: the server sees the error and cuts the connection.
                 raise
-            await self._refuse(send)
+            await self._refuse(send, limit_bytes)
 
-    async def _refuse(self, send: Send) -> None:
-        body = _problem(self._limit_bytes)
+    async def _refuse(self, send: Send, limit_bytes: int) -> None:
+        body = _problem(limit_bytes)
         headers = [
             (b"content-type", problems.MEDIA_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),

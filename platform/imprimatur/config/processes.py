@@ -25,6 +25,8 @@ def commands(*, host: str, port: int, device: str = "cpu") -> Mapping[str, list[
         "web": [
             *("-m", "uvicorn", "imprimatur.config.asgi:application"),
             *("--host", host, "--port", str(port), "--no-access-log", "--no-server-header"),
+            # Streams of events would keep a process that is told to stop for minutes.
+            *("--timeout-graceful-shutdown", "5"),
         ],
         "worker": [
             *_CELERY,

@@ -1,12 +1,13 @@
-"""Every address: the portal at the root, the REST API below /api/, and the two health probes."""
+"""Every address: the portal at the root, the REST API below /api/, two probes, the metrics."""
 
 from django.urls import include, path
 
-from imprimatur.config import health
+from imprimatur.config import health, metrics
 
 urlpatterns = [
     path("livez", health.live, name="livez"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.answer, name="metrics"),
     path("api/", include("imprimatur.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("imprimatur.web.urls")),

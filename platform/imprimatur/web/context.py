@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from generation.jobs import selectors as jobs
+from governance.kernel import clock
 from governance.kernel.actors import Actor
 from governance.kernel.roles import Role
 from governance.notices import selectors as notices
@@ -20,7 +21,7 @@ from governance.review import selectors as review
 from imprimatur.accounts import people
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared
+from imprimatur.web.screens import _shared, pictures
 from imprimatur.web.views.session import THEME_COOKIE, THEMES
 
 COUNTED = 10
@@ -83,6 +84,7 @@ def _rooms(request: HttpRequest, actor: Actor) -> list[dict[str, Any]]:
     if actor.roles:
         rooms += [
             ("templates", _("Templates"), "templates", ""),
+            ("pictures", _("Pictures"), "image", _waiting_pictures(actor)),
             ("orders", _("Orders"), "orders", ""),
             ("reviews", _("Reviews"), "review", _waiting(actor)),
             ("published", _("Published"), "send", ""),
@@ -112,6 +114,12 @@ def _waiting(actor: Actor) -> str:
     waiting = len(review.list_cases(actor, decidable=True, limit=COUNTED))
     if waiting < COUNTED and _shared.may_decide_holds(actor):
         waiting = min(COUNTED, waiting + len(jobs.list_held(actor, limit=COUNTED)))
+    return f"{COUNTED - 1}+" if waiting == COUNTED else str(waiting or "")
+
+
+def _waiting_pictures(actor: Actor) -> str:
+    """Return how many pictures wait for a data steward, counted up to nine."""
+    waiting = pictures.waiting(actor, now=clock.now(), most=COUNTED)
     return f"{COUNTED - 1}+" if waiting == COUNTED else str(waiting or "")
 
 

@@ -72,6 +72,14 @@ STATES: dict[str, Word] = {
     "glass_used": Word(_("Used, waits for its judgement"), "alert", "bad"),
     "glass_upheld": Word(_("Judged: it was right"), "check", "good"),
     "glass_faulted": Word(_("Judged: it was wrong"), "cross", "bad"),
+    # rights in pictures that people bring
+    "rights_waiting": Word(_("Waits for confirmation"), "clock", "warn"),
+    "rights_in_force": Word(_("May be used"), "check", "good"),
+    "rights_not_yet": Word(_("Not valid yet"), "clock"),
+    "rights_expiring": Word(_("Expires soon"), "alert", "warn"),
+    "rights_expired": Word(_("Expired"), "cross", "bad"),
+    "rights_withdrawn": Word(_("Withdrawn"), "cross", "bad"),
+    "rights_replaced": Word(_("Replaced by a later version"), "clock"),
     # versions of policies, their rules, and what changes in them
     "in_force": Word(_("In force"), "check", "good"),
     "replaced": Word(_("Replaced by a later version"), "clock"),

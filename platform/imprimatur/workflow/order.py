@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from generation.assets import selectors as assets
 from generation.jobs import selectors as job_selectors
 from generation.jobs import services as jobs
-from generation.jobs.records import ItemOrder, JobRecord, Worn
+from generation.jobs.records import ItemOrder, JobRecord, Used, Worn
+from generation.registry import selectors as registry
+from generation.registry.records import EndpointObjection
 from generation.registry.selectors import ProfileRecord
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json
@@ -27,8 +29,19 @@ from governance.policy.predicates import Context
 from governance.quota import errors as quota_errors
 from governance.refusals import services as refusals
 from governance.refusals.errors import PassSpent
+from governance.rights.errors import RightsLacking
+from governance.rights.records import Objection as RightsObjection
 from governance.sealing import services as sealing
-from imprimatur.workflow import appeals, choices, costs, pace, screening, wearing
+from imprimatur.workflow import (
+    appeals,
+    choices,
+    costs,
+    pace,
+    picturing,
+    screening,
+    stepping,
+    wearing,
+)
 from imprimatur.workflow.wearing import NOTHING, Wish
 from templates.brands import selectors as brands
 from templates.brands.markets import Market
@@ -43,7 +56,7 @@ KEY_MAX = 255
 
 
 class OrderRefused(DomainError):
-    """A rule of the brand or the model's licence refuses this order; the refusal is on record."""
+    """A rule of the brand, the licence or the endpoint refuses this order; that is on record."""
 
     code = "order_refused"
     status = 422
@@ -56,6 +69,7 @@ class Preview:
     `violation` is why it would be refused, `findings` are all words that rules refuse, with their
     places. `image_s` is how long one image of that size took lately with the same model; None where
     none was measured. `market` is where the images would be shown; empty for a brand without any.
+    `final_width` and `final_height` are in pixels, after all steps of the template.
     """
 
     prompt: str
@@ -65,6 +79,8 @@ class Preview:
     queued_before: int
     image_s: float | None
     estimate: costs.Estimate
+    final_width: int
+    final_height: int
     findings: tuple[screening.Finding, ...] = ()
     market: str = ""
 
@@ -94,15 +110,23 @@ def preview(
     compiled = compiling.compile_prompt(version.content, variables)
     rules = brands.current_rules(version.brand_id)
     shown_in = choices.choose_market(version.brand_id, market)
-    worn = wearing.choose(actor, version, model, wish, compiled)
+    stepping.require(version.content, model)
+    worn = wearing.choose(version, model, wish, compiled)
+    used = picturing.choose(actor, version, wish)
     compiled = wearing.say_words(compiled, worn)
     findings = screening.find_all(rules, shown_in, variables, compiled.prompt)
     if findings:
         words = _words(compiled, variables, rules, shown_in)
         if _find_pass(actor, version, words, now) is not None:
             findings = ()
-    objection = _objection(model, worn)
+    lacking = picturing.objection(used, version.brand_id, now)
+    objection = (
+        _objection(model, worn)
+        or _endpoint_objection(model, version.brand_id)
+        or (lacking[0] if lacking else None)
+    )
     wait = job_selectors.wait_for(model.id, model.queue, size=size)
+    ends = stepping.final_size(version.content, size)
     return Preview(
         prompt=compiled.prompt,
         negative_prompt=compiled.negative,
@@ -120,6 +144,8 @@ def preview(
         ),
         findings=findings,
         market="" if shown_in is None else shown_in.code,
+        final_width=ends[0],
+        final_height=ends[1],
     )
 
 
@@ -144,10 +170,10 @@ def place(  # noqa: PLR0913  an order has many parts
     `parent_asset_id`: an image of the same brand that the actor may see, and that the new ones are
     compared with ("more like this", "again, with changes"). Nothing of it goes into them.
     `market`: the country that they are to be shown in, one of the brand's; the first by default.
-    `wish`: which of the template's looks they wear, and which image's outlines they follow; that
-    image is then their parent.
-    Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused (by the licence
-    or a rule) or QuotaExceeded (exactly one Refusal is).
+    `wish`: which of the template's looks they wear, and which pictures they start from, follow or
+    look at; an image of the brand among these is then their parent.
+    Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused (by a licence,
+    the endpoint, the rights in a picture or a rule) or QuotaExceeded (exactly one Refusal is).
     """
     version = _orderable(actor, template_id)
     _check_key(idempotency_key)
@@ -163,15 +189,15 @@ def place(  # noqa: PLR0913  an order has many parts
     _check_parent(actor, parent_asset_id, version.brand_id)
     shown_in = choices.choose_market(version.brand_id, market)
     compiled = compiling.compile_prompt(version.content, variables)
-    worn = wearing.choose(actor, version, model, wish, compiled)
+    stepping.require(version.content, model)
+    worn = wearing.choose(version, model, wish, compiled)
+    used = picturing.choose(actor, version, wish)
     compiled = wearing.say_words(compiled, worn)
-    parent_asset_id = wearing.parent_of(worn, parent_asset_id)
+    parent_asset_id = picturing.parent_of(used, parent_asset_id)
     policy = brands.current_scoring_policy(version.brand_id)
 
     template = SubjectRef("template_version", version.id, version.brand_id, version.sha256)
-    objection = _objection(model, worn)
-    if objection is not None:
-        raise _refuse_for_licence(actor, objection, template, now)
+    _require_no_objection(actor, model, worn, used, template, now)
     rules = brands.current_rules(version.brand_id)
     violation = screening.first(rules, shown_in, variables, compiled.prompt)
     words = _words(compiled, variables, rules, shown_in)
@@ -182,9 +208,12 @@ def place(  # noqa: PLR0913  an order has many parts
             raise _refuse_for_rule(actor, violation, words, template, now)
     try:
         with transaction.atomic():
-            sealed_prompt = sealing.seal(
-                person_id=actor.id, text=compiled.prompt, purpose=job_selectors.PROMPT
-            )
+            said: dict[str, Any] = {
+                "person_id": actor.id,
+                "text": compiled.prompt,
+                "purpose": job_selectors.PROMPT,
+            }
+            sealed_prompt, prompt_digest = sealing.seal(**said), sealing.digest(**said)
             job_id = jobs.create_job(
                 actor=actor,
                 version=version,
@@ -198,6 +227,7 @@ def place(  # noqa: PLR0913  an order has many parts
                 items=[
                     ItemOrder(
                         prompt=sealed_prompt,
+                        prompt_digest=prompt_digest,
                         negative_prompt=compiled.negative,
                         seed=(first_seed + index) % (SEED_MAX + 1),
                         width_px=size[0],
@@ -205,6 +235,7 @@ def place(  # noqa: PLR0913  an order has many parts
                         steps=steps,
                         guidance=guidance,
                         worn=worn,
+                        pictures=used,
                     )
                     for index in range(variants)
                 ],
@@ -215,13 +246,12 @@ def place(  # noqa: PLR0913  an order has many parts
             )
             if override_id is not None:
                 refusals.use_pass(actor=actor, override_id=override_id, order_id=job_id, now=now)
-    except (IntegrityError, quota_errors.QuotaExceeded, PassSpent) as error:
+    except (IntegrityError, quota_errors.QuotaExceeded, PassSpent, RightsLacking) as error:
         # A twin under the same key may have been faster, and have taken the last of the quota.
         twin = job_selectors.find_job_by_key(actor, idempotency_key)
         if twin is not None:
             return _own(actor, twin)
-        if isinstance(error, quota_errors.QuotaExceeded):
-            _record_for_quota(actor, error, template, now)
+        _record_late(actor, error, template, now)
         if isinstance(error, PassSpent) and violation is not None:
             raise _refuse_for_rule(actor, violation, words, template, now) from error
         raise
@@ -235,6 +265,37 @@ def _objection(model: ProfileRecord, worn: Sequence[Worn]) -> Objection | None:
         if objection is not None:
             return objection
     return None
+
+
+def _require_no_objection(
+    actor: Actor,
+    model: ProfileRecord,
+    worn: Sequence[Worn],
+    used: Sequence[Used],
+    template: SubjectRef,
+    now: datetime,
+) -> None:
+    """Refuse what a licence, where the model is, or the rights in a picture do not allow.
+
+    Raises: OrderRefused.
+    """
+    objection = _objection(model, worn)
+    if objection is not None:
+        raise _refuse_for_licence(actor, objection, template, now)
+    misplaced = _endpoint_objection(model, _brand_of(template))
+    if misplaced is not None:
+        raise _refuse_for_endpoint(actor, misplaced, template, now)
+    lacking = picturing.objection(used, _brand_of(template), now)
+    if lacking is not None:
+        raise _refuse_for_rights(actor, *lacking, template, now)
+
+
+def _endpoint_objection(model: ProfileRecord, brand_id: UUID) -> EndpointObjection | None:
+    """Return what speaks against sending the brand's prompt to where the model is."""
+    if not model.endpoint:
+        return None
+    data_class = brands.get_brand(SYSTEM, brand_id).data_class
+    return registry.endpoint_objection(model.endpoint, data_class)
 
 
 def _orderable(actor: Actor, template_id: UUID) -> VersionRecord:
@@ -314,6 +375,63 @@ def _refuse_for_licence(
         refusal_id=str(record.id),
         category=objection.category,
         rule="licence",
+        overridable_by="",
+    )
+
+
+def _refuse_for_endpoint(
+    actor: Actor, objection: EndpointObjection, template: SubjectRef, now: datetime
+) -> OrderRefused:
+    """Record it; nobody may override where a brand's data goes."""
+    record = refusals.record(
+        actor=actor,
+        brand_id=_brand_of(template),
+        stage="endpoint",
+        category=objection.category,
+        reason=objection.reason,
+        requester_id=actor.id,
+        subject=template,
+        now=now,
+    )
+    return OrderRefused(
+        objection.reason,
+        pointer="/profile",
+        refusal_id=str(record.id),
+        category=objection.category,
+        rule="endpoint",
+        overridable_by="",
+    )
+
+
+def _record_late(actor: Actor, error: Exception, template: SubjectRef, now: datetime) -> None:
+    """Record what was found only as the order was written. Raises: OrderRefused for rights."""
+    if isinstance(error, quota_errors.QuotaExceeded):
+        _record_for_quota(actor, error, template, now)
+    if isinstance(error, RightsLacking):
+        lack = RightsObjection(str(error.facts["category"]), error.detail)
+        raise _refuse_for_rights(actor, lack, "", template, now) from error
+
+
+def _refuse_for_rights(
+    actor: Actor, lack: RightsObjection, pointer: str, template: SubjectRef, now: datetime
+) -> OrderRefused:
+    """Record it; nobody may override rights: whoever has them can state them."""
+    record = refusals.record(
+        actor=actor,
+        brand_id=_brand_of(template),
+        stage="rights",
+        category=lack.category,
+        reason=lack.reason,
+        requester_id=actor.id,
+        subject=template,
+        now=now,
+    )
+    return OrderRefused(
+        lack.reason,
+        pointer=pointer,
+        refusal_id=str(record.id),
+        category=lack.category,
+        rule="rights",
         overridable_by="",
     )
 

@@ -59,6 +59,7 @@ class Relay:
                 )
         if self._is_due("sweep", SWEEP_EVERY, now):
             did += self._isolated("sweep items", lambda: self._sweep_items(now))
+            did += self._isolated("forget previews", jobs.forget_previews)
             did += self._isolated("sweep replays", lambda: jobs.sweep_replays(now=now))
             did += self._isolated("sweep publications", lambda: publishing.sweep(now=now))
         if self._is_due("reconcile", timedelta(seconds=settings.RECONCILE_EVERY_S), now):

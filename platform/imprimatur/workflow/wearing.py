@@ -1,23 +1,19 @@
-"""What an order wears and follows, of what its template allows; each refusal names the field."""
+"""What an order asks for, and what it wears; each refusal of what is not allowed names a field."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from generation.assets import selectors as assets
-from generation.assets.selectors import AssetRecord
-from generation.jobs import selectors as jobs
-from generation.jobs.records import Worn
-from generation.jobs.states import ItemState
+from generation.jobs.records import Box, Worn
 from generation.registry import selectors as registry
 from generation.registry.selectors import AdapterRecord, ProfileRecord
 from generation.registry.states import AdapterKind
-from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json, sha256_hex
-from governance.kernel.errors import InvalidInput, NotFound
+from governance.kernel.errors import InvalidInput
 from templates.prompts.compile import Compiled
 from templates.prompts.records import VersionRecord
 
@@ -26,21 +22,58 @@ _MODES = ("negative_prompt", "guidance")
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """An image of the brand, or an uploaded picture; false if neither is named."""
+
+    asset_id: UUID | None = None
+    picture_id: UUID | None = None
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is named."""
+        return self.asset_id is not None or self.picture_id is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
-    """A look and its strength; a ControlNet, the image that it follows, and how closely."""
+    """A look and its strength, and what the images are made from.
+
+    They follow a picture by a ControlNet, start from one, all of it or what a mask says, or have
+    pictures to look at. A picture is an image of the brand or an uploaded one.
+    """
 
     adapter: str | None = None
     adapter_strength: float | None = None
     control: str | None = None
     control_asset_id: UUID | None = None
+    control_picture_id: UUID | None = None
     control_strength: float | None = None
+    source_asset_id: UUID | None = None
+    source_picture_id: UUID | None = None
+    source_strength: float | None = None
+    mask_picture_id: UUID | None = None
+    mask_box: Box | None = None
+    references: tuple[Origin, ...] = ()
+
+    @property
+    def follows(self) -> Origin:
+        """Return what a ControlNet is to follow."""
+        return Origin(self.control_asset_id, self.control_picture_id)
+
+    @property
+    def starts_from(self) -> Origin:
+        """Return the picture to start from."""
+        return Origin(self.source_asset_id, self.source_picture_id)
+
+    @property
+    def has_mask(self) -> bool:
+        """Tell whether only a part is to be painted anew."""
+        return self.mask_picture_id is not None or self.mask_box is not None
 
 
 NOTHING = Wish()
 
 
 def choose(
-    actor: Actor,
     version: VersionRecord,
     model: ProfileRecord,
     wish: Wish,
@@ -48,8 +81,7 @@ def choose(
 ) -> tuple[Worn, ...]:
     """Return the adapters that an order wears, in their order: the look, then the control.
 
-    Raises: InvalidInput for what the template, the adapter or the model does not allow; NotFound
-    for an image that the actor may not see.
+    Raises: InvalidInput for what the template, the adapter or the model does not allow.
     """
     _require_modes(version.content, model, wish, compiled)
     worn = []
@@ -60,22 +92,16 @@ def choose(
         worn.append(Worn(adapter, strength))
     elif wish.adapter_strength is not None:
         raise _together("adapter", "adapter_strength")
-    if (wish.control is None) != (wish.control_asset_id is None):
-        missing = "control" if wish.control is None else "control_asset_id"
-        raise _together(missing, "control_asset_id" if missing == "control" else "control")
-    if wish.control is not None and wish.control_asset_id is not None:
+    if wish.control is None and wish.follows:
+        given = "control_picture_id" if wish.control_picture_id else "control_asset_id"
+        raise _together("control", given)
+    if wish.control is not None and not wish.follows:
+        raise _together("control_asset_id", "control")
+    if wish.control is not None:
         control, strength = _choose_one(
             version.content, "control", wish.control, wish.control_strength, model
         )
-        source = assets.get_asset(actor, wish.control_asset_id)
-        if source.brand_id != version.brand_id:
-            raise NotFound(
-                _("This template's brand has no such image."),
-                pointer="/control_asset_id",
-                asset_id=str(source.id),
-            )
-        _require_shown(source)
-        worn.append(Worn(control, strength, source.id))
+        worn.append(Worn(control, strength))
     elif wish.control_strength is not None:
         raise _together("control", "control_strength")
     return tuple(worn)
@@ -94,21 +120,6 @@ def say_words(compiled: Compiled, worn: Sequence[Worn]) -> Compiled:
     return replace(compiled, prompt=prompt, sha256=digest)
 
 
-def parent_of(worn: Sequence[Worn], asked: UUID | None) -> UUID | None:
-    """Return the image that the new ones come after: the followed one is their parent.
-
-    Raises: InvalidInput if another one was asked for.
-    """
-    source = next((each.source_asset_id for each in worn if each.source_asset_id), None)
-    if source is not None and asked not in {None, source}:
-        raise InvalidInput(
-            _("An image that follows another one comes after that one, and no other."),
-            pointer="/parent_asset_id",
-            rule="same_image",
-        )
-    return source or asked
-
-
 def _require_modes(
     content: Mapping[str, Any], model: ProfileRecord, wish: Wish, compiled: Compiled
 ) -> None:
@@ -119,18 +130,43 @@ def _require_modes(
         "guidance": content["parameters"]["guidance"]["default"] != 0,
         "adapters": wish.adapter is not None and "modes" in model.parameters,
         "control": wish.control is not None and "modes" in model.parameters,
+        "image_to_image": bool(wish.starts_from) and not wish.has_mask,
+        "inpaint": bool(wish.starts_from) and wish.has_mask,
+        "references": bool(wish.references),
     }
     sentences = {
         "negative_prompt": _("The model %(name)s takes no negative prompt; this template has one."),
         "guidance": _("The model %(name)s takes no guidance; this template asks for some."),
         "adapters": _("The model %(name)s wears no looks."),
         "control": _("The model %(name)s follows no picture."),
+        "image_to_image": _("The model %(name)s starts from no picture."),
+        "inpaint": _("The model %(name)s paints no part of a picture anew."),
+        "references": _("The model %(name)s looks at no pictures."),
     }
     for mode, is_asked in asked.items():
         if is_asked and mode not in modes:
             raise InvalidInput(
                 sentences[mode] % {"name": model.name}, pointer="/profile", rule="unsupported"
             )
+    _require_needs(model, {mode for mode, is_asked in asked.items() if is_asked})
+
+
+def _require_needs(model: ProfileRecord, asked: AbstractSet[str]) -> None:
+    """Refuse an order without the picture that its model does nothing without."""
+    demands = {
+        "inpaint": (
+            "/source_picture_id",
+            _("The model %(name)s only paints a part of a picture anew: name one, with a mask."),
+        ),
+        "references": (
+            "/references",
+            _("The model %(name)s only edits pictures: name one to look at."),
+        ),
+    }
+    for mode in model.parameters.get("needs", ()):
+        if mode in demands and mode not in asked:
+            pointer, sentence = demands[mode]
+            raise InvalidInput(sentence % {"name": model.name}, pointer=pointer, rule="required")
 
 
 def _choose_one(
@@ -178,17 +214,6 @@ def _choose_one(
             rule="range",
         )
     return adapter, chosen
-
-
-def _require_shown(source: AssetRecord) -> None:
-    """Refuse to follow an image that was refused or held. Raises: InvalidInput."""
-    _job_id, item = jobs.get_item(SYSTEM, source.item_id)
-    if item.state != ItemState.IN_REVIEW:
-        raise InvalidInput(
-            _("This image did not come into review, so no other image follows it."),
-            pointer="/control_asset_id",
-            rule="refused",
-        )
 
 
 def _together(missing: str, given: str) -> InvalidInput:

@@ -40,6 +40,19 @@ class ScoreOutput(serializers.Serializer):
     policy_id = serializers.UUIDField()
 
 
+@extend_schema_serializer(component_name="AssetStep")
+class StepOutput(serializers.Serializer):
+    """One output on an image's way: 0 is what the model made, the last is the image."""
+
+    number = serializers.IntegerField()
+    name = serializers.CharField(help_text="As in the template, such as crop/1; first: generate.")
+    parameters = serializers.DictField(help_text="As the template's approved version has them.")
+    sha256 = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+    width_px = serializers.IntegerField()
+    height_px = serializers.IntegerField()
+
+
 @extend_schema_serializer(component_name="Asset")
 class AssetOutput(serializers.Serializer):
     """One image; `sha256` names the bytes that a review decides about."""
@@ -60,6 +73,9 @@ class AssetOutput(serializers.Serializer):
         allow_blank=True, help_text="The country that it was ordered for; empty if none."
     )
     scores = ScoreOutput(many=True)
+    steps = StepOutput(
+        many=True, help_text="What it was on its way; empty where its template has no steps."
+    )
 
 
 class AssetDetail(Endpoint):
@@ -76,7 +92,8 @@ class AssetDetail(Endpoint):
         """Answer one image's facts."""
         asset = assets.get_asset(self.actor, asset_id)
         market = jobs.ordered_as([asset.job_id])[asset.job_id].market
-        return Response(AssetOutput({**asdict(asset), "market": market}).data)
+        steps = [asdict(step) for step in assets.list_steps(asset_id)]
+        return Response(AssetOutput({**asdict(asset), "market": market, "steps": steps}).data)
 
 
 class AssetImage(Endpoint):

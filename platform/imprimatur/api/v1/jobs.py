@@ -157,8 +157,10 @@ class JobList(Endpoint):
         "finished prompt), the words `found` there from `start` to before `end` in code points, "
         "the `next_step`, and the role that may override it. Where the quota is too small, ask "
         "for more with a quota request (`POST /api/v1/quota-requests`): `facts` has its "
-        "`holder_kind` and `period`. A key also needs `prompts:template:read` and "
-        "`generation:job:read`.",
+        "`holder_kind` and `period`. What is made "
+        "from a picture whose rights do not carry it is refused the same way. A key also needs "
+        "`prompts:template:read` and `generation:job:read`, and `rights:record:use` to name "
+        "pictures.",
     )
     def post(self, _request: Request) -> Response:
         """Place an order."""

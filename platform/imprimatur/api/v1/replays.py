@@ -43,12 +43,23 @@ class PixelsOutput(serializers.Serializer):
     size_now = serializers.CharField(required=False)
 
 
+@extend_schema_serializer(component_name="ReplayFirstDrift")
+class FirstDriftOutput(serializers.Serializer):
+    """The step of the image's template at which its pixels began to differ."""
+
+    number = serializers.IntegerField(help_text="0 is what the model made.")
+    name = serializers.CharField()
+
+
 @extend_schema_serializer(component_name="ReplayReport")
 class ReportOutput(serializers.Serializer):
     """What a replay found; the pixels only where the bytes are others."""
 
     changed = FactChangeOutput(many=True, required=False)
     are_pixels_same = serializers.BooleanField(required=False)
+    first_drift = FirstDriftOutput(
+        required=False, help_text="Only for an image whose template has steps."
+    )
     pixels = PixelsOutput(required=False)
     unmeasured = serializers.CharField(
         required=False, help_text="Why the pixels were not compared, if they were not."
@@ -119,7 +130,8 @@ class AssetReplays(Endpoint):
         description="By auditors and reviewers of the brand who are signed in, never by a key. A "
         "worker makes the image again when no ordered one waits, and compares the bytes; they "
         "become no image, and are billed to nobody. Too many within an hour answer 429 "
-        "`too_many_replays`.",
+        "`too_many_replays`; an image from an endpoint, which cannot be made again the same, "
+        "answers 409 `not_replayable`.",
     )
     def post(self, _request: Request, asset_id: UUID) -> Response:
         """Ask for a replay."""

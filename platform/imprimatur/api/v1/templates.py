@@ -140,6 +140,8 @@ class PreviewOutput(serializers.Serializer):
     estimate = EstimateOutput()
     findings = FindingOutput(many=True, help_text="Up to 20 places, the first one refuses it.")
     market = serializers.CharField(allow_blank=True, help_text="Empty for a brand without any.")
+    final_width = serializers.IntegerField(help_text="Pixels, after all steps of the template.")
+    final_height = serializers.IntegerField(help_text="Pixels, after all steps of the template.")
 
 
 class TemplateFilters(Filters):

@@ -11,6 +11,7 @@ from imprimatur.api.v1 import (
     cases,
     findings,
     groups,
+    job_events,
     jobs,
     keys,
     ledger,
@@ -19,6 +20,7 @@ from imprimatur.api.v1 import (
     notices,
     openapi,
     people,
+    pictures,
     policies,
     publications,
     quota_requests,
@@ -95,6 +97,8 @@ urlpatterns: list[URLPattern] = [
     ),
     path("jobs", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<uuid:job_id>", jobs.JobDetail.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/events", job_events.JobEvents.as_view(), name="job-events"),
+    path("items/<uuid:item_id>/preview", job_events.ItemPreview.as_view(), name="item-preview"),
     path("items/<uuid:item_id>/cancel", jobs.ItemCancellation.as_view(), name="item-cancel"),
     path(
         "items/<uuid:item_id>/hold-decision", jobs.ItemHoldDecision.as_view(), name="hold-decision"
@@ -249,6 +253,23 @@ urlpatterns: list[URLPattern] = [
         "quota-requests/<uuid:request_id>/withdrawal",
         quota_requests.RequestWithdrawal.as_view(),
         name="quota-request-withdrawal",
+    ),
+    path("pictures", pictures.PictureList.as_view(), name="pictures"),
+    path("pictures/<uuid:picture_id>", pictures.PictureDetail.as_view(), name="picture"),
+    path("pictures/<uuid:picture_id>/image", pictures.PictureImage.as_view(), name="picture-image"),
+    path("pictures/<uuid:picture_id>/uses", pictures.PictureUses.as_view(), name="picture-uses"),
+    path(
+        "pictures/<uuid:picture_id>/rights", pictures.PictureRights.as_view(), name="picture-rights"
+    ),
+    path(
+        "rights/<uuid:record_id>/confirmation",
+        pictures.RightsConfirmation.as_view(),
+        name="rights-confirmation",
+    ),
+    path(
+        "rights/<uuid:record_id>/withdrawal",
+        pictures.RightsWithdrawal.as_view(),
+        name="rights-withdrawal",
     ),
     path("licences", licences.LicenceList.as_view(), name="licences"),
     path("licences/<uuid:licence_id>", licences.LicenceDetail.as_view(), name="licence"),

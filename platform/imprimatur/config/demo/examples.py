@@ -7,6 +7,7 @@ from datetime import datetime
 from generation.jobs import selectors as jobs
 from generation.registry import selectors as registry
 from imprimatur.accounts import selectors as people
+from imprimatur.config.demo import photos
 from imprimatur.config.demo.seed import BRAND
 from imprimatur.workflow import order
 from imprimatur.workflow.wearing import Wish
@@ -25,6 +26,7 @@ class Example:
     variables: Mapping[str, str] = field(default_factory=dict)
     variants: int = 1
     look: str | None = None
+    starts_from_picture: bool = False
 
 
 EXAMPLES = (
@@ -48,6 +50,11 @@ EXAMPLES = (
         "refused before anything is painted: the brand's rules name this word",
         {"object": "box", "color": "yellow", "detail": "a hazard sign"},
     ),
+    Example(
+        "in_another_light",
+        "the demo's own picture on marble, an image that starts from a picture",
+        starts_from_picture=True,
+    ),
 )
 
 
@@ -66,6 +73,7 @@ def order_once(*, now: datetime) -> int:
     }
     # A pack of random weights for tests brings no looks.
     looks = registry.names_in_use([each.look for each in EXAMPLES if each.look])
+    picture_id = photos.seed(marketer, brand.id, now)
     for number, example in enumerate(EXAMPLES):
         version = released[example.template]
         try:
@@ -76,7 +84,10 @@ def order_once(*, now: datetime) -> int:
                 variants=example.variants,
                 seed=number * 100,
                 idempotency_key=f"example-{number}",
-                wish=Wish(adapter=example.look if example.look in looks else None),
+                wish=Wish(
+                    adapter=example.look if example.look in looks else None,
+                    source_picture_id=picture_id if example.starts_from_picture else None,
+                ),
                 now=now,
             )
         except order.OrderRefused:

@@ -31,7 +31,7 @@ from governance.review.records import StageSpec
 from imprimatur.accounts import selectors as people
 from imprimatur.accounts import services as accounts
 from imprimatur.accounts.services import NewPerson
-from imprimatur.config.demo import bucket, papers, wardrobe
+from imprimatur.config.demo import bucket, papers, photos, wardrobe
 from imprimatur.publishing import selectors as publishing_selectors
 from imprimatur.publishing import services as publishing
 from imprimatur.workflow import backtest, policies
@@ -45,6 +45,9 @@ from templates.prompts import services as prompts
 BRAND = "northwind-studio"
 PROFILE = "demo-sd3"
 PACK_FOLDER = "demo"
+# The pack's model is of this family, which can do all this; see docs/models.md.
+FAMILY = "sd3"
+MODES = ("adapters", "control", "guidance", "image_to_image", "inpaint", "negative_prompt")
 LIBRARY_PACK = "product_studio"
 # Brings templates only: it is for a brand that has its rules.
 CAMPAIGN_PACK = "seasonal_campaign"
@@ -120,6 +123,7 @@ def seed(*, now: datetime) -> Seeded:
     _templates(mona, max_, brand_id, pack, now)
     _templates(mona, max_, brand_id, library.read_pack(library.FOLDER / CAMPAIGN_PACK), now)
     _quota(ada, brand_id, now)
+    photos.seed(_acting("marta", now), brand_id, now)
     destinations = _destinations(ada, grace, brand_id, now)
     return Seeded(brand_id, passwords, destinations)
 
@@ -267,6 +271,7 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
                 "steps": pack.model.defaults.steps,
                 "guidance": pack.model.defaults.guidance,
                 "max_sequence_length": pack.model.defaults.max_sequence_length,
+                **({"modes": list(MODES)} if pack.model.family == FAMILY else {}),
             },
             scorers={
                 "folder": PACK_FOLDER,
@@ -289,12 +294,13 @@ def _profile(proposer: Actor, approver: Actor, now: datetime) -> None:
 
 
 def _approved_snapshot() -> str:
-    """Return what runs today; a profile without a licence on record takes no orders."""
+    """Return what runs today; one without a licence, or that says not what it can, is made anew."""
     try:
         profile = registry_selectors.current_profile(PROFILE)
     except NotFound:
         return ""
-    return profile.snapshot_sha256 if profile.licence_id else ""
+    is_whole = profile.licence_id is not None and "modes" in profile.parameters
+    return profile.snapshot_sha256 if is_whole else ""
 
 
 def _templates(

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "imprimatur.publishing",
     "imprimatur.accounts",
     "generation.jobs",
+    "generation.pictures",
     "generation.assets",
     "generation.registry",
     "templates.prompts",
@@ -68,6 +69,7 @@ INSTALLED_APPS = [
     "governance.quota",
     "governance.refusals",
     "governance.licences",
+    "governance.rights",
     "governance.ledger",
     "governance.notices",
     "governance.outbox",
@@ -312,6 +314,9 @@ QUOTA_CHECK_EVERY_MIN = env_int("QUOTA_CHECK_EVERY_MIN", 5)
 RECONCILE_EVERY_S = env_int("RECONCILE_EVERY_S", 3600)
 # The most previews of orders that one person may ask one web process for in a minute.
 PREVIEWS_A_MINUTE = env_int("PREVIEWS_A_MINUTE", 240)
+# Whether an image that is the same as an earlier one of its requester, down to the seed, counts
+# against quotas although nothing is rendered for it.
+REUSED_IMAGES_COUNT = env_bool("REUSED_IMAGES_COUNT", default=False)
 # The most replays of images that one person may ask for in an hour.
 REPLAYS_AN_HOUR = env_int("REPLAYS_AN_HOUR", 20)
 # The most variants that one order may ask for.
@@ -320,10 +325,36 @@ MAX_VARIANTS = env_int("MAX_VARIANTS", 8)
 PASS_DAYS = env_int("PASS_DAYS", 7)
 # The function that turns a user name into an Actor, for commands that act as somebody.
 ACTOR_BY_USERNAME = "imprimatur.accounts.selectors.get_actor_by_username"
+# The workers' folder: credentials of endpoints that images are made at, one file each, mode 0600.
+WORKER_KEY_FOLDER = env_path("WORKER_KEY_FOLDER", VAR / "keys" / "worker")
+# A file of certificate authorities that vouch for endpoints inside the perimeter; empty: the usual
+# ones only.
+ENDPOINT_CA_FILE = env_str("ENDPOINT_CA_FILE", "")
 # The device that this worker renders on ("cpu", "cuda"); it consumes the queue of the same name.
 WORKER_DEVICE = env_str("WORKER_DEVICE", "cpu")
 # How many threads a render uses; part of the recipe, because it changes the last bits.
 WORKER_THREADS = env_int("WORKER_THREADS", 1)
+# GiB of the graphics device that loaded models may take together; empty: 70 % of what it has.
+WORKER_DEVICE_MODELS_GIB = env_decimal("WORKER_DEVICE_MODELS_GIB", "")
+# GiB of the machine's memory that loaded models may take together; empty: 70 % of what it has.
+WORKER_HOST_MODELS_GIB = env_decimal("WORKER_HOST_MODELS_GIB", "")
+# MiB of embeddings of prompts that a worker keeps for further images of the same words; 0: none.
+WORKER_PROMPTS_MB = env_int("WORKER_PROMPTS_MB", 256)
+# The port of its own machine on which a worker serves its metrics; 0: none.
+WORKER_METRICS_PORT = env_int("WORKER_METRICS_PORT", 0)
+# What Prometheus brings as a bearer token to web's /metrics; empty: nobody reads them.
+METRICS_TOKEN = env_secret("METRICS_TOKEN", "")
+# How many threads judge, encode, store and record what the device rendered, beside its own; with 0
+# the device waits for each image to be recorded.
+WORKER_FINISHERS = env_int("WORKER_FINISHERS", 2)
+# Names of model profiles that a worker loads, and makes a picture with in each size that was lately
+# asked for, before it takes any work; for models that are compiled or slow to load.
+WORKER_WARM_UP = env_list("WORKER_WARM_UP", [])
+# Whether a requester who watches an order sees small previews of images that are being made: no
+# scorer has judged them yet, and they are never kept.
+SHOW_PREVIEWS = env_bool("SHOW_PREVIEWS", default=True)
+# Seconds that one image may take to render; after that it is given up and refunded.
+ITEM_TIMEOUT_S = env_int("ITEM_TIMEOUT_S", 900)
 # Seconds that one scorer may take for one image; after that its process is ended, the image held.
 SCORER_TIMEOUT_S = env_int("SCORER_TIMEOUT_S", 30)
 # Seconds that starting the scoring process, or loading one scorer's model, may take.
@@ -381,8 +412,13 @@ SECURE_SSL_REDIRECT = env_bool("SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS = env_int("HSTS_S", 3600)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
-# The largest request body, in bytes: orders are small, and no image is uploaded.
+# The largest request body, in bytes: orders are small. A picture's request may have more.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+# The largest body of a request that brings a picture, in bytes: more than a picture may have, so
+# that one a little too large is told so in its form. What people bring lies in no temporary file.
+PICTURE_BODY_MAX_BYTES = 25_165_824
+FILE_UPLOAD_MAX_MEMORY_SIZE = PICTURE_BODY_MAX_BYTES
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 # How much our own code logs: DEBUG, INFO, WARNING, ERROR.

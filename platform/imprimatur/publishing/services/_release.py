@@ -18,6 +18,7 @@ from generation.assets import selectors as assets
 from generation.assets import services as asset_services
 from generation.assets.selectors import AssetRecord
 from generation.jobs import selectors as jobs
+from generation.jobs import services as job_services
 from generation.jobs.records import OrderFacts
 from governance.kernel.actors import SYSTEM
 from governance.kernel.digests import sha256_hex
@@ -108,6 +109,7 @@ def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prep
     asset = assets.find_by_subject(approval.subject_id)
     if asset is None:
         raise NotFound(_("The approved subject is not an image."), case_id=str(case.id))
+    job_services.require_rights(asset.item_id, now)
     reviewed = blobs.get(approval.sha256)
     order = jobs.get_order_facts(asset.item_id)
     recipe = json.loads(asset.recipe)
@@ -159,6 +161,10 @@ def _prepare(case: CaseRecord, approval: ApprovalRecord, now: datetime) -> _Prep
                 width_px=asset.width_px,
                 height_px=asset.height_px,
                 size_bytes=asset.size_bytes,
+                steps=tuple(
+                    facts.StepFacts(x.number, x.name, x.sha256, x.width_px, x.height_px)
+                    for x in assets.list_steps(asset.id)
+                ),
             ),
             template=_template_facts(order),
             prompt=facts.PromptFacts(
@@ -318,7 +324,18 @@ def _recipe_facts(recipe: dict[str, Any]) -> facts.RecipeFacts:
         worker_class=told["device"],
         can_replay=True,
         adapter_ids=tuple(UUID(each["id"]) for each in recipe.get("adapters", ())),
+        pictures=tuple(_picture_facts(each) for each in recipe.get("pictures", ())),
         libraries=told,
+    )
+
+
+def _picture_facts(picture: dict[str, Any]) -> facts.PictureFacts:
+    named = picture.get("asset_id") or picture.get("picture_id")
+    return facts.PictureFacts(
+        role=picture["role"],
+        sha256=picture.get("sha256"),
+        id=UUID(named) if named else None,
+        strength=picture.get("strength"),
     )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
+from imprimatur.web.forms import order_pictures
+from imprimatur.web.forms.order_pictures import EDGES, NOTHING, Offer
+from imprimatur.workflow import stepping
 from imprimatur.workflow.wearing import Wish
 from templates.brands.markets import Market
 
@@ -32,7 +34,7 @@ class OrderForm(forms.Form):
         markets: Sequence[Market] = (),
         looks: Mapping[str, str] | None = None,
         controls: Collection[str] = (),
-        source: UUID | None = None,
+        offer: Offer = NOTHING,
     ) -> None:
         super().__init__(data)
         self.label_suffix = ""
@@ -59,10 +61,9 @@ class OrderForm(forms.Form):
                 choices=[("", _("None")), *looks.items()],
                 widget=_select(),
             )
-        if self._controls:
-            self.fields["control_asset_id"] = forms.UUIDField(
-                required=False, initial=source, widget=forms.HiddenInput
-            )
+        picture_fields = order_pictures.fields_of(offer)
+        self._picture_names = list(picture_fields)
+        self.fields |= picture_fields
 
     def _add_order_fields(
         self,
@@ -71,7 +72,7 @@ class OrderForm(forms.Form):
         profiles: Mapping[str, str],
         idempotency_key: str,
     ) -> None:
-        sizes = [(f"{s['width']}x{s['height']}", _size_label(s)) for s in content["sizes"]]
+        sizes = [(f"{s['width']}x{s['height']}", _size_label(content, s)) for s in content["sizes"]]
         self.fields["size"] = forms.ChoiceField(
             label=_("Size"), choices=sizes, initial=sizes[0][0], widget=forms.RadioSelect
         )
@@ -110,6 +111,16 @@ class OrderForm(forms.Form):
         return [self[name] for name in FIRST_FIELDS if name in self.fields]
 
     @property
+    def picture_fields(self) -> list[BoundField]:
+        """Return the fields that name pictures, but for the edges of a box."""
+        return [self[name] for name in self._picture_names if name not in EDGES]
+
+    @property
+    def box_fields(self) -> list[BoundField]:
+        """Return the edges of the box that is painted anew."""
+        return [self[name] for name in self._picture_names if name in EDGES]
+
+    @property
     def more_fields(self) -> list[BoundField]:
         """Return the fields that few people need."""
         return [self[name] for name in ("profile", "seed") if name in self.fields]
@@ -120,13 +131,19 @@ class OrderForm(forms.Form):
         return any(field.errors for field in self.more_fields)
 
     def wish(self) -> Wish:
-        """Return the look that was chosen, and the image whose outlines are followed."""
-        source = self.cleaned_data.get("control_asset_id")
-        return Wish(
-            adapter=self.cleaned_data.get("adapter") or None,
-            control=self._controls[0] if source and self._controls else None,
-            control_asset_id=source,
+        """Return the look that was chosen, and the pictures that the images are made from.
+
+        Of a form that nobody has sent yet, what it begins with.
+        """
+        control = self._controls[0] if self._controls else None
+        chosen: Mapping[str, Any] = (
+            self.cleaned_data
+            if self.is_bound
+            else order_pictures.begun_with(
+                {name: self.fields[name] for name in self._picture_names}
+            )
         )
+        return Wish(adapter=chosen.get("adapter") or None, **order_pictures.read(chosen, control))
 
     def variables(self) -> dict[str, Any]:
         """Return the variables as typed values; what was left empty is left out."""
@@ -156,7 +173,8 @@ class OrderForm(forms.Form):
             return PREFIX + steps[1]
         if steps[0] in {"width", "height"}:
             return "size"
-        return steps[0] if steps[0] in self.fields and steps[0] != "idempotency_key" else None
+        name = order_pictures.FIELD_OF.get(steps[0], steps[0])
+        return name if name in self.fields and name != "idempotency_key" else None
 
     def first_variable_error(self) -> str:
         """Return the first variable's error with its label, for the preview, or nothing."""
@@ -227,8 +245,11 @@ def _select() -> forms.Select:
     return forms.Select(attrs={"class": "input"})
 
 
-def _size_label(size: Mapping[str, Any]) -> str:
-    pixels = f"{size['width']} × {size['height']}"
+def _size_label(content: Mapping[str, Any], size: Mapping[str, Any]) -> str:
+    """Name a size, and the one that the image has after the template's steps if it differs."""
+    made = int(size["width"]), int(size["height"])
+    ends = stepping.final_size(content, made)
+    pixels = f"{made[0]} × {made[1]}" + ("" if ends == made else f" → {ends[0]} × {ends[1]}")
     return f"{size['label']}, {pixels}" if size.get("label") else pixels
 
 

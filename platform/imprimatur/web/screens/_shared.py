@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from generation.assets import selectors as assets
 from generation.assets.selectors import AssetRecord, ScoreRecord
 from generation.jobs import selectors as jobs_reads
-from generation.jobs.records import ItemRecord, JobRecord
+from generation.jobs.records import ItemRecord, JobRecord, PictureRole, Used
 from generation.registry import selectors as registry
 from generation.registry.states import AdapterKind
 from governance.kernel import clock
@@ -265,6 +265,44 @@ def origin_of(actor: Actor, job: JobRecord, item: ItemRecord, requester: str) ->
         "facts": [{"label": label, "text": text} for label, text in facts],
         "prompt": prompt if prompt is not None else _("Erased"),
         "is_calibrated": profile.is_calibrated,
+    }
+
+
+def made_from(item_id: UUID) -> list[dict[str, Any]]:
+    """Return the pictures that an image is made from, with what for; the actor was checked."""
+    return [_made_from(used) for used in jobs_reads.pictures_of(item_id)]
+
+
+def _made_from(used: Used) -> dict[str, Any]:
+    words_of = {
+        PictureRole.SOURCE: _("Started from"),
+        PictureRole.MASK: _("Painted anew within"),
+        PictureRole.REFERENCE: _("Looked at"),
+        PictureRole.CONTROL: _("Followed the outlines of"),
+    }
+    kind = "asset" if used.asset_id else "picture"
+    found = used.asset_id or used.picture_id
+    details = []
+    if used.strength is not None:
+        details.append(_("strength %(strength)s") % {"strength": f"{used.strength:g}"})
+    if used.box is not None:
+        edges = (used.box.left, used.box.top, used.box.right, used.box.bottom)
+        details.append(
+            _("from %(left)s %%, %(top)s %% to %(right)s %%, %(bottom)s %%")
+            % dict(
+                zip(
+                    ("left", "top", "right", "bottom"),
+                    (f"{100 * edge:g}" for edge in edges),
+                    strict=True,
+                )
+            )
+        )
+    return {
+        "role": words_of[PictureRole(used.role)],
+        "details": ", ".join(details),
+        "origin": f"{kind}:{found}" if found else "",
+        "picture_id": used.picture_id,
+        "sha256": used.sha256,
     }
 
 

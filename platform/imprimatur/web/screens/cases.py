@@ -31,6 +31,7 @@ from imprimatur.web.screens import (
     findings,
     replays,
     scoring,
+    steps,
     threads,
 )
 from templates.brands import screening
@@ -115,6 +116,8 @@ def _asset_subject(actor: Actor, asset: AssetRecord, requester: str) -> dict[str
             is_calibrated=origin["is_calibrated"],
             twins=findings.twins_of(actor, [asset]),
         ),
+        "steps": steps.lineage(asset.id),
+        "made_from": _shared.made_from(item.id),
         "prompt": origin["prompt"],
         "origin": origin["facts"],
     }
@@ -134,7 +137,12 @@ def _template_subject(actor: Actor, case: CaseRecord, requester: str) -> dict[st
             ", ".join(f"{size['width']} × {size['height']}" for size in content["sizes"]),
         ),
         (_("Parameters"), _pretty(content["parameters"])),
+        *([(_("Steps after it is made"), _pretty(content["steps"]))] if "steps" in content else []),
         (_("Models"), ", ".join(content["profiles"])),
+        (
+            _("Pictures it may be made from"),
+            _pretty(content["pictures"]) if "pictures" in content else "–",
+        ),
         (_("Starter values"), _pretty(content["starter"])),
         (_("Notes"), content.get("notes", "") or "–"),
     ]

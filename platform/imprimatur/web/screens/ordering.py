@@ -8,11 +8,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.forms.boundfield import BoundField
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from generation.jobs import selectors as jobs
+from generation.pictures import selectors as pictures
+from generation.pictures.records import PictureRecord
 from generation.registry import selectors as registry
+from governance.kernel import clock
 from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.errors import DomainError
 from governance.kernel.ids import uuid7
@@ -20,6 +24,8 @@ from governance.quota import selectors as quota
 from governance.quota.records import AccountRecord
 from imprimatur.web import words
 from imprimatur.web.forms.order import PREFIX, OrderForm
+from imprimatur.web.forms.order_pictures import Offer
+from imprimatur.web.forms.picture import last_day
 from imprimatur.web.screens import _shared
 from imprimatur.workflow.costs import Costs, Estimate
 from imprimatur.workflow.order import Preview
@@ -31,14 +37,21 @@ from templates.prompts.records import VersionRecord
 # From here on a time reads better in minutes.
 MINUTES_FROM_S = 90
 CENT = Decimal("0.01")
+# How many pictures an order form looks through for those that may be used.
+OFFERED = 48
+USABLE = frozenset({"in_force", "expiring"})
 
 
 def order_form(
-    version: VersionRecord, data: Mapping[str, Any] | None = None, *, source: UUID | None = None
+    actor: Actor,
+    version: VersionRecord,
+    data: Mapping[str, Any] | None = None,
+    *,
+    asset: tuple[UUID | None, str] = (None, ""),
 ) -> OrderForm:
     """Return the form that a version's schema draws; a fresh one carries a fresh key.
 
-    `source` is the image whose outlines the new ones are to follow.
+    `asset` is an image that the new ones are to be made from, and the field that it is for.
     """
     looks, controls = (
         registry.names_in_use([each["slug"] for each in version.content.get(field, ())])
@@ -54,8 +67,41 @@ def order_form(
         markets=brands.get_brand(SYSTEM, version.brand_id).markets,
         looks=looks,
         controls=controls,
-        source=source,
+        offer=_offer(actor, version, has_controls=bool(controls), asset=asset),
     )
+
+
+def _offer(
+    actor: Actor,
+    version: VersionRecord,
+    *,
+    has_controls: bool,
+    asset: tuple[UUID | None, str],
+) -> Offer:
+    """Return what the version lets an order be made from; pictures are listed only for that."""
+    allowed = version.content.get("pictures", {})
+    found = _usable(actor, version.brand_id) if allowed or has_controls else []
+    return Offer(
+        allowed=allowed,
+        has_controls=has_controls,
+        pictures=[(f"picture:{each.id}", _picture_label(each)) for each in found],
+        asset_id=asset[0],
+        asset_for=asset[1],
+    )
+
+
+def _usable(actor: Actor, brand_id: UUID) -> list[PictureRecord]:
+    """Return the brand's newest pictures whose rights carry a use now."""
+    found = pictures.list_pictures(actor, now=clock.now(), brand_id=brand_id, limit=OFFERED)
+    return [each for each in found if each.rights.standing(clock.now()) in USABLE]
+
+
+def _picture_label(picture: PictureRecord) -> str:
+    name = picture.name or _("Name erased")
+    end = last_day(picture.rights.statement.expires_at)
+    if end is None:
+        return name
+    return _("%(name)s, until %(day)s") % {"name": name, "day": date_format(end)}
 
 
 def released_version(actor: Actor, template_id: UUID) -> VersionRecord:
@@ -102,7 +148,7 @@ def wait(preview: Preview) -> str:
     else:
         parts = [_("No image waits before yours.")]
     if preview.image_s is not None:
-        parts.append(_("Making one takes about %(time)s.") % {"time": _about(preview.image_s)})
+        parts.append(_("Making one takes about %(time)s.") % {"time": about(preview.image_s)})
     return " ".join(parts)
 
 
@@ -113,7 +159,7 @@ def takes(estimate: Estimate) -> list[str]:
             _("How long it will take is not known: no image was made with this model and size.")
         ]
     else:
-        lines = [_("Takes about %(time)s of the device's time.") % {"time": _about(estimate.gpu_s)}]
+        lines = [_("Takes about %(time)s of the device's time.") % {"time": about(estimate.gpu_s)}]
     lines += _money(estimate.costs)
     if estimate.accounts:
         names = {
@@ -202,7 +248,7 @@ def _amount(amount: Decimal | None, currency: str) -> str:
     return f"{amount.quantize(CENT)} {currency}"
 
 
-def _about(seconds: float) -> str:
+def about(seconds: float) -> str:
     """Return a measured time, no more precise than it is worth."""
     if seconds < 1:
         return _("a second")

@@ -10,7 +10,9 @@ from django.utils.translation import ngettext
 
 from generation.assets import selectors as assets
 from generation.assets.selectors import AssetRecord
+from generation.jobs import progress
 from generation.jobs import selectors as jobs
+from generation.jobs.progress import OrderProgress
 from generation.jobs.records import ItemRecord, JobRecord
 from generation.registry import selectors as registry
 from governance.kernel.actors import SYSTEM, Actor
@@ -22,7 +24,7 @@ from governance.review import selectors as review
 from governance.review.records import CaseRecord
 from imprimatur.accounts import selectors as accounts
 from imprimatur.web import words
-from imprimatur.web.screens import _shared, findings
+from imprimatur.web.screens import _shared, findings, live
 from templates.prompts import selectors as prompts
 
 PAGE = 12
@@ -60,6 +62,8 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         jobs.hold_context(job.brand_id, job.requester_id, None),
     )
     is_own = job.requester_id == actor.id
+    moving = None if job.state == "done" else progress.of_orders([job.id])[job.id]
+    places = _places(moving) if moving else {}
     return {
         "id": job.id,
         "name": job.template_name,
@@ -71,9 +75,13 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
         "is_running": job.state != "done",
         "percent": _shared.percent_of(job),
         "version": version_of(job),
+        "standing": live.standing_of(job.items),
+        "why": live.why(moving) if moving else "",
         "summary": _summary(job),
         "order_again_id": job.template_id if may_order else None,
-        "follow_id": job.template_id if may_order and _follows(job) else None,
+        "template_id": job.template_id,
+        "ways": _ways(job) if may_order else [],
+        "made_from": _shared.made_from(job.items[0].id),
         "items": [
             _item(
                 actor,
@@ -84,17 +92,31 @@ def contact_sheet(actor: Actor, job_id: UUID) -> dict[str, Any]:
                 is_calibrated,
                 may_cancel,
                 may_decide_holds,
+                places.get(item.id, ""),
             )
             for item in job.items
         ],
     }
 
 
-def _follows(job: JobRecord) -> bool:
-    """Tell whether the version that was ordered from lets new images follow one that was made."""
-    version = prompts.get_version(SYSTEM, job.template_version_id)
-    wanted = [each["slug"] for each in version.content.get("controls", ())]
-    return bool(registry.names_in_use(wanted))
+def _places(moving: OrderProgress) -> dict[UUID, str]:
+    return {item.id: live.place_words(item.place) for item in moving.items if item.place}
+
+
+def _ways(job: JobRecord) -> list[dict[str, str]]:
+    """Return how the version that was ordered from lets new images be made from one of these."""
+    content = prompts.get_version(SYSTEM, job.template_version_id).content
+    pictures = content.get("pictures", {})
+    wanted = [each["slug"] for each in content.get("controls", ())]
+    ways = {
+        "start_from": ("source" in pictures, _("Order images that start from this one")),
+        "look_at": ("references" in pictures, _("Order images made looking at this one")),
+        "outlines_of": (
+            bool(registry.names_in_use(wanted)),
+            _("Order images with these outlines"),
+        ),
+    }
+    return [{"name": name, "label": label} for name, (may, label) in ways.items() if may]
 
 
 def version_of(job: JobRecord) -> str:
@@ -112,6 +134,7 @@ def _item(
     is_calibrated: bool,
     may_cancel: bool,
     may_decide_holds: bool,
+    place: str,
 ) -> dict[str, Any]:
     case = cases.get(asset.subject_id) if asset else None
     is_shown = asset is not None and item.state != "refused"
@@ -121,6 +144,7 @@ def _item(
         "state": item.state,
         "icon": words.state(item.state).icon,
         "percent": round(100 * item.progress_share),
+        "place": place,
         "seed": item.seed,
         "attempts": item.attempts,
         "asset": (

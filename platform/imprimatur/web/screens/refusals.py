@@ -196,6 +196,8 @@ def _title(record: RefusalRecord) -> str:
         "gate": _("A release, at the gate"),
         "quota": _("An order, for its quota"),
         "licence": _("An order, for its licence"),
+        "endpoint": _("An order, for where it would be made"),
+        "rights": _("An order, for the rights in a picture"),
     }
     return titles[record.stage]
 

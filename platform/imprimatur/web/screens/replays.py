@@ -11,6 +11,7 @@ from governance.policy import permits
 from governance.policy.permissions import Permission
 from governance.policy.predicates import Context
 from governance.review.records import CaseRecord
+from imprimatur.web.screens import steps
 
 
 def on_page(actor: Actor, case: CaseRecord) -> dict[str, Any] | None:
@@ -37,8 +38,19 @@ def _shown(replay: ReplayRecord) -> dict[str, Any]:
     return {
         "state": replay.outcome or replay.state,
         "at": replay.finished_at or replay.created_at,
-        "text": _said(replay),
+        "text": " ".join(filter(None, (_said(replay), _began(replay)))),
         "changed": replay.report.get("changed", []) if replay.outcome == "drifted" else [],
+    }
+
+
+def _began(replay: ReplayRecord) -> str:
+    """Say at which step of the image's template a drift began; empty where nothing is known."""
+    began = replay.report.get("first_drift")
+    if not began:
+        return ""
+    return _("It began at step %(number)d: %(name)s.") % {
+        "number": began["number"],
+        "name": steps.name_of(began["name"]),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -38,6 +39,17 @@ def ratio(size: object) -> SafeString:
     if not (width.isdecimal() and height.isdecimal()):
         return SafeString("")
     return mark_safe(pictograms.ratio(int(width), int(height)))  # noqa: S308  # numbers only
+
+
+@register.simple_tag
+def origin_image(value: object) -> SafeString:
+    """Draw the small image of a picture as forms write it, `picture:ID` or `asset:ID`."""
+    kind, _, found = str(value).partition(":")
+    routes = {"asset": "web:asset-image", "picture": "web:picture-image"}
+    if kind not in routes:
+        return SafeString("")
+    address = reverse(routes[kind], args=[found])
+    return format_html('<img src="{}?small" alt="" loading="lazy" decoding="async">', address)
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""The bytes of an asset, exactly as they are reviewed."""
+"""The bytes of an asset, exactly as they are reviewed, and of what it was on its way."""
 
 from uuid import UUID
 
@@ -37,12 +37,28 @@ def asset_image(request: HttpRequest, actor: Actor, asset_id: UUID) -> HttpRespo
     return response
 
 
+@require_safe
+@screen
+def step_image(_request: HttpRequest, actor: Actor, asset_id: UUID, number: int) -> HttpResponse:
+    """Serve one output on an asset's way; nobody decides about it, so no delivery is recorded."""
+    data, media_type = assets.read_step(actor, asset_id, number)
+    response = _with_bytes(data, media_type, f"{asset_id}-{number}")
+    response["Cache-Control"] = f"private, max-age={CACHE_S}"
+    response["Vary"] = "Cookie"
+    return response
+
+
 def _answer(request: HttpRequest, actor: Actor, asset: AssetRecord) -> HttpResponse:
     if f'"{asset.sha256}"' in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponseNotModified()
     data, media_type = assets.read_bytes(actor, asset.id)
+    return _with_bytes(data, media_type, str(asset.id))
+
+
+def _with_bytes(data: bytes, media_type: str, name: str) -> HttpResponse:
+    """Answer bytes that a browser shows and never runs."""
     response = HttpResponse(data, content_type=media_type)
-    response["Content-Disposition"] = f'inline; filename="{asset.id}"'
+    response["Content-Disposition"] = f'inline; filename="{name}"'
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"
     return response

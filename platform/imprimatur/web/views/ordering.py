@@ -15,9 +15,9 @@ from governance.policy.permits import NotPermitted
 from governance.quota.errors import QuotaExceeded
 from imprimatur.web.forms.order import OrderForm
 from imprimatur.web.screens import ordering as screens
+from imprimatur.web.views._query import uuid_of
 from imprimatur.web.views._screen import is_fragment, screen
 from imprimatur.workflow import order as workflow
-from imprimatur.workflow.wearing import NOTHING
 from templates.prompts.records import VersionRecord
 
 
@@ -27,11 +27,11 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
     """Show the form, or place the order and go to its contact sheet."""
     version = screens.released_version(actor, template_id)
     if request.method != "POST":
-        form = screens.order_form(version, source=_source(request))
+        form = screens.order_form(actor, version, asset=_asset(request))
         starter = version.content.get("starter", {})
         preview = _preview(actor, version, form, starter, form.usual_variants, None)
         return _page(request, actor, version, form, 200, **preview)
-    form = screens.order_form(version, request.POST)
+    form = screens.order_form(actor, version, request.POST)
     if not form.is_valid():
         return _page(request, actor, version, form, 400)
     width, height = form.size()
@@ -72,7 +72,7 @@ def order(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse
 def preview(request: HttpRequest, actor: Actor, template_id: UUID) -> HttpResponse:
     """Show the prompt that the values would make: as a fragment, or within the page."""
     version = screens.released_version(actor, template_id)
-    form = screens.order_form(version, request.POST)
+    form = screens.order_form(actor, version, request.POST)
     form.is_valid()
     wrong = form.first_variable_error()
     if wrong:
@@ -109,7 +109,7 @@ def _preview(
             width=size[0],
             height=size[1],
             market=form.market() if form.is_bound else None,
-            wish=form.wish() if form.is_bound else NOTHING,
+            wish=form.wish(),
             now=clock.now(),
         )
     except DomainError as error:
@@ -124,12 +124,13 @@ def _preview(
     }
 
 
-def _source(request: HttpRequest) -> UUID | None:
-    """Return the image that an asset's page asks to follow; anything that is no id is none."""
-    try:
-        return UUID(request.GET.get("outlines_of", ""))
-    except ValueError:
-        return None
+def _asset(request: HttpRequest) -> tuple[UUID | None, str]:
+    """Return the image that a link asks to make others from, and the field that it is for."""
+    ways = {"start_from": "source", "look_at": "references", "outlines_of": "control"}
+    for name, field in ways.items():
+        if name in request.GET:
+            return uuid_of(request, name), field
+    return None, ""
 
 
 def _problems(error: InvalidInput) -> list[tuple[str | None, str]]:
