@@ -119,6 +119,7 @@ def floor(var: Path, **environment: object) -> Floor:
             "DATABASE_URL": databases.url(),
             "CELERY_BROKER_URL": _broker_url(),
             "DJANGO_SETTINGS_MODULE": "imprimatur.config.settings.test",
+            "WORKER_FINISHERS": "2",
             "SEALING_KEY_FILE": str(settings.SEALING_KEY_FILE),
             "CHECKPOINT_KEY_FOLDER": str(var / "relay"),
             "MODELS_FOLDER": str(settings.MODELS_FOLDER),

@@ -35,6 +35,8 @@ class Run:
     name: str
     environment: dict[str, str]
     arguments: tuple[str, ...] = ()
+    # A pass that waits for a server most of the time has room for more processes.
+    processes: int = 2
 
 
 def main() -> int:
@@ -49,7 +51,7 @@ def main() -> int:
     runs = [Run("embedded (SQLite, file broker)", {}, extra)]
     if not missing:
         arguments = ("--database-only", *extra)
-        runs.append(Run("PostgreSQL and Redis", _services_environment(), arguments))
+        runs.append(Run("PostgreSQL and Redis", _services_environment(), arguments, processes=3))
     statuses = [_run(run) for run in runs]
     if missing:
         names = " and ".join(missing)
@@ -62,7 +64,7 @@ def _run(run: Run) -> int:
     began = time.monotonic()
     with TemporaryDirectory(prefix="imprimatur-test-") as var:
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *_workers(), *run.arguments],
+            [sys.executable, "-m", "pytest", "-q", *_workers(run), *run.arguments],
             cwd=ROOT,
             env={**os.environ, "IMPRIMATUR_VAR": var, "OMP_NUM_THREADS": "1", **run.environment},
             check=False,
@@ -71,8 +73,9 @@ def _run(run: Run) -> int:
     return 0 if status == NOTHING_COLLECTED and run.arguments else status
 
 
-def _workers() -> tuple[str, ...]:
-    return ("-n", os.environ.get("IMPRIMATUR_TEST_WORKERS", "2"), "--dist", "loadgroup")
+def _workers(run: Run) -> tuple[str, ...]:
+    many = os.environ.get("IMPRIMATUR_TEST_WORKERS", str(run.processes))
+    return ("-n", many, "--dist", "loadgroup")
 
 
 def _services_environment() -> dict[str, str]:

@@ -18,6 +18,7 @@ from governance.quota.states import REQUEST
 from governance.refusals.states import APPEAL
 from governance.review import outcomes
 from governance.review.states import BREAK_GLASS, REVIEW_CASE
+from governance.rights.states import RIGHTS
 from templates.prompts.states import TEMPLATE_VERSION
 from tests.architecture import settings_reference
 
@@ -31,6 +32,7 @@ LIFECYCLES: Mapping[str, Lifecycle] = {
     "template-version": TEMPLATE_VERSION,
     "appeal": APPEAL,
     "quota-request": REQUEST,
+    "rights-record": RIGHTS,
 }
 SOURCES = {
     "imprimatur": ROOT / "platform" / "imprimatur",

@@ -40,6 +40,8 @@ OURS = ("imprimatur.", "generation.", "templates.", "governance.")
 # attack, which shows that a hint from elsewhere opens nothing.
 SENDING = {"send_task", "apply_async", "delay", "apply"}
 SENDERS = {"imprimatur/config/management/commands/relay.py", "imprimatur/config/demo/main_job.py"}
+# What the metrics ask for: a token of the installation, as Prometheus is nobody with a role.
+METRICS_TOKEN = "metrics-token"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CASES = [(route, method) for route in ROWS for method in METHODS]
 
@@ -61,6 +63,7 @@ def address(route: str) -> str:
     for part, example in {
         "<path:rest>": "nothing/here",
         "<slug:code>": "not_found",
+        "<int:number>": "1",
     }.items():
         route = route.replace(part, example)
     while "<uuid:" in route:
@@ -74,7 +77,7 @@ class TestTable:
         assert {route for route, _ in routes()} == set(ROWS)
 
     def test_names_permissions_that_exist(self) -> None:
-        known = {PUBLIC, SIGNED_IN, *(permission.value for permission in Permission)}
+        known = {PUBLIC, SIGNED_IN, METRICS_TOKEN, *(permission.value for permission in Permission)}
         named = {need for methods in ROWS.values() for need in methods.values()}
         assert named <= known
 

@@ -13,26 +13,35 @@ from django.db.models.functions import Now
 from imprimatur.workflow import backtest
 
 from generation.assets import blobs
+from generation.assets import selectors as assets
 from generation.assets.selectors import ScoreRecord
-from generation.jobs import selectors, services
+from generation.jobs import selectors, services, tasks
 from generation.jobs.models import JobItem
-from generation.jobs.records import Claim, ItemOrder, ItemRecord, JobRecord, Rendered, Worn
+from generation.jobs.records import (
+    Claim,
+    ItemOrder,
+    ItemRecord,
+    JobRecord,
+    Pressure,
+    Rendered,
+    Used,
+    Worn,
+)
 from generation.packs.manifest import Pack
 from generation.registry import services as registry
 from generation.registry.selectors import ProfileRecord
-from governance.kernel.actors import Actor
+from governance.kernel.actors import SYSTEM, Actor
 from governance.kernel.digests import canonical_json, sha256_hex
 from governance.kernel.ids import uuid7
 from governance.ledger.models import Entry
 from governance.outbox.models import Outbox
 from governance.quota import selectors as quota_selectors
-from governance.quota import services as quota
 from governance.sealing import services as sealing
 from templates.brands import services as brands
 from templates.brands.records import ScoringPolicyRecord
 from templates.prompts.records import VersionRecord
 from tests.factories import licences, review, templates
-from tests.factories.quota import PERIOD, platform_admin
+from tests.factories.quota import PERIOD, grant_images, platform_admin
 from tests.factories.review import NOW
 
 PROMPT = "a red mug on a quiet harbor wall"
@@ -76,9 +85,15 @@ class Shop:
         negative_prompt: str = "blurry",
         guidance: float = 4.0,
         worn: Sequence[Worn] = (),
+        pictures: Sequence[Used] = (),
         parent_asset_id: UUID | None = None,
+        pressure: Pressure | None = None,
+        prompt_digest: str | None = None,
     ) -> JobRecord:
-        """Order images as the order workflow does, in one transaction."""
+        """Order images as the order workflow does, in one transaction.
+
+        No two orders count as the same unless they are given the same digest of their prompt.
+        """
         actor = actor or self.marketer
         sealed = sealing.seal(person_id=actor.id, text=PROMPT, purpose=selectors.PROMPT)
         variables = canonical_json({"color": "red", "object": "mug"}).decode()
@@ -94,6 +109,7 @@ class Shop:
                 items=[
                     ItemOrder(
                         prompt=sealed,
+                        prompt_digest=prompt_digest or uuid4().hex,
                         negative_prompt=negative_prompt,
                         seed=11 + index,
                         width_px=side_px,
@@ -101,14 +117,20 @@ class Shop:
                         steps=steps,
                         guidance=guidance,
                         worn=tuple(worn),
+                        pictures=tuple(pictures),
                     )
                     for index in range(variants)
                 ],
                 idempotency_key=key or uuid4().hex,
                 parent_asset_id=parent_asset_id,
+                pressure=pressure,
                 now=NOW,
             )
         return selectors.get_job(actor, job_id)
+
+    def with_profile(self, profile: ProfileRecord) -> "Shop":
+        """Return the same brand with another model."""
+        return replace(self, profile=profile)
 
     def item(self, item_id: UUID) -> ItemRecord:
         """Read an item as its requester."""
@@ -174,15 +196,7 @@ def shop(
         ("model", made.profile.id, None),
     )
     for kind, holder_id, brand_id in grants:
-        quota.grant(
-            actor=platform_admin(),
-            holder_kind=kind,
-            holder_id=holder_id,
-            brand_id=brand_id,
-            period=PERIOD,
-            amount=images,
-            now=NOW,
-        )
+        grant_images(holder_id, brand_id, images, kind)
     return made
 
 
@@ -227,11 +241,23 @@ def profile(
     return registry.approve_profile(actor=platform_admin(), profile_id=proposed.id, now=NOW)
 
 
+def used(asset_id: UUID, role: str = "source", strength: float | None = None) -> Used:
+    """Use an image of the brand; a source has a strength of 0.6 by default."""
+    strength = 0.6 if role == "source" and strength is None else strength
+    return Used(role, assets.get_asset(SYSTEM, asset_id).sha256, asset_id, strength=strength)
+
+
 def claimed(item: ItemRecord, worker: str = "worker-one") -> Claim:
     """Claim an item, as a worker does."""
     claim = services.claim(item_id=item.id, worker=worker)
     assert claim is not None
     return claim
+
+
+def work_on(item_id: UUID) -> UUID | None:
+    """Let a worker make what waits in an item's queue; return the item's asset, if it got one."""
+    tasks.render(item_id=str(item_id))
+    return assets.ids_by_item([item_id]).get(item_id)
 
 
 def rendered(

@@ -18,6 +18,7 @@ from PIL import Image
 
 from generation.assets import blobs
 from generation.assets import selectors as assets
+from generation.assets.records import StepRecord
 from generation.assets.selectors import AssetRecord, ScoreRecord
 from generation.assets.services import keep_blob
 from generation.jobs import selectors as jobs
@@ -129,8 +130,8 @@ class Press:
         """Order an image and make it: it is in review then. `more` was said of it besides."""
         return self.made(self.job(), *more)
 
-    def made(self, job_id: UUID, *more: ScoreRecord) -> AssetRecord:
-        """Make the one image of an order, as a worker does."""
+    def made(self, job_id: UUID, *more: ScoreRecord, generated: bytes = b"") -> AssetRecord:
+        """Make the one image of an order, as a worker does; it is enlarged from `generated`."""
         (item,) = jobs.get_job(self.marketer, job_id).items
         claim = job_services.claim(item_id=item.id, worker="test")
         assert claim is not None
@@ -145,6 +146,7 @@ class Press:
             render_s=1.25,
             verdict="pass",
             scores=(score(), *more),
+            steps=enlarged(generated, data) if generated else (),
         )
         asset_id = job_services.finish(claim=claim, rendered=rendered, contributors={}, now=NOW)
         return assets.get_asset(self.marketer, asset_id)
@@ -243,7 +245,7 @@ class Press:
                 profile=self.profile,
                 scoring_policy_id=uuid7(),
                 variables=variables,
-                items=[ItemOrder(prompt, "", 7, SIDE_PX, SIDE_PX, 8, 4.0)],
+                items=[ItemOrder(prompt, "0" * 64, "", 7, SIDE_PX, SIDE_PX, 8, 4.0)],
                 idempotency_key=str(uuid7()),
                 now=NOW,
             )
@@ -296,6 +298,15 @@ def picture() -> bytes:
     file = BytesIO()
     Image.frombytes("RGB", (SIDE_PX, SIDE_PX), os.urandom(3 * SIDE_PX**2)).save(file, "PNG")
     return file.getvalue()
+
+
+def enlarged(generated: bytes, data: bytes) -> tuple[StepRecord, StepRecord]:
+    """Return the two outputs on the way to an image that was enlarged."""
+    half, name = SIDE_PX // 2, "upscale.lanczos/1"
+    return (
+        StepRecord(0, "generate", {}, blobs.put(generated), len(generated), half, half),
+        StepRecord(1, name, {"factor": 2}, sha256_hex(data), len(data), SIDE_PX, SIDE_PX),
+    )
 
 
 def current(publication: PublicationRecord) -> PublicationRecord:

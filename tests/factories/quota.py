@@ -18,6 +18,19 @@ def platform_admin() -> Actor:
     return Actor(id=uuid7(), is_platform_admin=True)
 
 
+def grant_images(holder_id: UUID, brand_id: UUID | None, images: int, kind: str = "user") -> None:
+    """Grant somebody, or a model, so many images."""
+    services.grant(
+        actor=platform_admin(),
+        holder_kind=kind,
+        holder_id=holder_id,
+        brand_id=brand_id,
+        period=PERIOD,
+        amount=images,
+        now=NOW,
+    )
+
+
 @dataclass(frozen=True)
 class Holders:
     """One person, one brand, one model, and whoever granted to them."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from generation.jobs import services, worker
+from generation.jobs import services
 from generation.jobs.models import Replay
 from generation.jobs.records import Remade, ReplayClaim, ReplayRecord
 from governance.kernel.actors import Actor
@@ -23,7 +23,7 @@ def asked(asset_id: UUID, actor: Actor, **options: Any) -> ReplayRecord:
 def image(shop: make.Shop, **order: Any) -> UUID:
     """Let a worker make one image, and return its id."""
     item = shop.order(**order).items[0]
-    asset_id = worker.work_on(item.id)
+    asset_id = make.work_on(item.id)
     assert asset_id is not None, shop.item(item.id).failure
     return asset_id
 

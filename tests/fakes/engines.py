@@ -29,6 +29,7 @@ class ScriptedEngine:
     rendered: list[RunSpec] = field(default_factory=list)
 
     family: str = "sd3"
+    needed: frozenset[Mode] = frozenset()
 
     def modes_of(self, _folder: Path) -> frozenset[Mode]:
         """Return everything."""
@@ -83,6 +84,11 @@ class InlineSuite:
     def cards(self) -> tuple[Card, ...]:
         """Say of every scorer what it is."""
         return self.suite.cards
+
+    @property
+    def is_alive(self) -> bool:
+        """Be always there."""
+        return True
 
     def start(self) -> None:
         """Have nothing to start."""

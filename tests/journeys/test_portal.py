@@ -88,7 +88,8 @@ class TestOneImage:
         job_id = page.url.rstrip("/").rsplit("/", 1)[1]
         job = jobs.get_job(world.actor("marta"), UUID(job_id))
         made = world.make(job)
-        expect(page.get_by_text("3 of 3 images are made.")).to_be_visible(timeout=10_000)
+        sheet = page.locator("#sheet")
+        expect(sheet.get_by_text("3 of 3 images are made.")).to_be_visible(timeout=10_000)
         expect(page.locator("#sheet").get_by_role("link", name="Review")).to_have_count(3)
 
         case = world.cases(made)[0]
@@ -123,7 +124,7 @@ class TestOneImage:
         job_id = page.url.rstrip("/").rsplit("/", 1)[1]
         made = world.make(jobs.get_job(world.actor("marta"), UUID(job_id)))
         page.get_by_role("link", name="Look again").click()
-        expect(page.get_by_text("3 of 3 images are made.")).to_be_visible()
+        expect(page.locator("#sheet").get_by_text("3 of 3 images are made.")).to_be_visible()
 
         case = world.cases(made)[0]
         reviewer = Desk(browser, world, live_server.url, java_script_enabled=False)

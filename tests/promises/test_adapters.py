@@ -21,14 +21,13 @@ class Scene:
     """A proposed, an approved and a retired adapter; an item that waits, one that was made."""
 
     def __init__(self) -> None:
-        shop, other = make.shop(), make.shop("contoso")
+        shop = make.shop()
         self.approved = adapters.adapter().id
         self.proposed = adapters.adapter(is_approved=False).id
         self.control = adapters.adapter(slug="outlines", kind="controlnet").id
         self.retired = adapters.adapter(slug="gone").id
         registry.retire_adapter(actor=platform_admin(), adapter_id=self.retired, now=review.NOW)
         waiting, made = shop.order(2).items
-        self.foreign = make.finish(make.claimed(other.order().items[0]))
         self.made, self.waiting, self.id = made.id, waiting.id, uuid7()
         make.finish(make.claimed(made))
         self.worn = WornAdapter.objects.create(
@@ -38,7 +37,7 @@ class Scene:
             strength=0.5,
             created_at=review.NOW,
         ).id
-        assert Asset.objects.count() == 2
+        assert Asset.objects.count() == 1
 
     def adapter_row(self, **changes: Any) -> dict[str, Any]:
         """Return the row of one more adapter, as one that is only proposed."""
@@ -141,14 +140,6 @@ ATTACKS: tuple[Attack[Scene], ...] = (
         "follow nothing with a ControlNet",
         ["jobs_worn_is_approved"],
         lambda s: insert(WORN, **s.worn_row(adapter_id=s.control.hex)),
-        is_there(WORN),
-    ),
-    Attack(
-        "follow an image of another brand",
-        ["jobs_worn_follows_its_brands_image"],
-        lambda s: insert(
-            WORN, **s.worn_row(adapter_id=s.control.hex, source_asset_id=s.foreign.hex)
-        ),
         is_there(WORN),
     ),
 )

@@ -51,12 +51,15 @@ ADDED_BY: dict[str, set[DatabaseRole]] = {
     "assets_asset": {APP},
     "assets_imagefeatures": {APP},
     "assets_score": {APP},
+    "assets_step": {APP},
+    "jobs_usedpicture": {REVIEWER},
     "jobs_wornadapter": {REVIEWER},
     "ledger_checkpoint": {SEQUENCER},
     "ledger_cosignature": {SEQUENCER},
     "ledger_entry": EVERYBODY,
     "ledger_leaf": {SEQUENCER},
     "prompts_templaterelease": {REVIEWER},
+    "pictures_picture": {REVIEWER},
     "publishing_closure": {REVIEWER},
     "publishing_finding": {PUBLISHER},
     "publishing_quarantine": {PUBLISHER},
@@ -86,13 +89,14 @@ ADDED_BY: dict[str, set[DatabaseRole]] = {
     "review_resolution": {REVIEWER},
     "review_stage": {REVIEWER},
     "review_subject": MAKERS,
+    "rights_use": {REVIEWER},
 }
 # Who adds and who changes rows that live: a state, a balance, a person. Nobody deletes one.
 CHANGED_BY: dict[str, tuple[set[DatabaseRole], set[DatabaseRole]]] = {
     "accounts_apikey": ({REVIEWER}, {REVIEWER}),
     "accounts_membership": ({REVIEWER}, {REVIEWER}),
     "accounts_user": ({REVIEWER}, {REVIEWER}),
-    "assets_blob": ({APP, PUBLISHER}, {REVIEWER}),
+    "assets_blob": ({APP, REVIEWER, PUBLISHER}, {REVIEWER}),
     "brands_brand": ({REVIEWER}, {REVIEWER}),
     "brands_ruleset": ({REVIEWER}, {REVIEWER}),
     "brands_scoringpolicy": ({REVIEWER}, {REVIEWER}),
@@ -112,6 +116,7 @@ CHANGED_BY: dict[str, tuple[set[DatabaseRole], set[DatabaseRole]]] = {
     "quota_request": ({REVIEWER}, {REVIEWER}),
     "refusals_appeal": ({REVIEWER}, set()),
     "registry_adapter": ({REVIEWER}, {REVIEWER}),
+    "registry_engineendpoint": ({REVIEWER}, {REVIEWER}),
     "registry_modelprofile": ({REVIEWER}, {REVIEWER}),
     "registry_scorerprofile": ({REVIEWER}, {REVIEWER}),
     "review_breakglass": ({REVIEWER}, {REVIEWER}),
@@ -121,6 +126,7 @@ CHANGED_BY: dict[str, tuple[set[DatabaseRole], set[DatabaseRole]]] = {
     "review_policy": ({REVIEWER}, {REVIEWER}),
     "review_seat": ({APP, REVIEWER, SEQUENCER}, {REVIEWER, SEQUENCER}),
     "review_turn": ({APP, REVIEWER, SEQUENCER}, {REVIEWER, SEQUENCER}),
+    "rights_rightsrecord": ({REVIEWER}, {REVIEWER}),
     "sealing_personhold": ({REVIEWER}, {REVIEWER}),
     "sealing_personkey": (EVERYBODY, {REVIEWER}),
 }
@@ -256,6 +262,13 @@ class TestSmallRights:
         with databases.as_role(role):
             assert tried(f"UPDATE {table} SET {column} = {column} WHERE false")
             assert not tried(f"UPDATE {table} SET {other} = {other} WHERE false")
+
+    @pytest.mark.parametrize("role", DatabaseRole)
+    def test_leave_previews_to_who_watches_paints_and_sweeps(self, role: DatabaseRole) -> None:
+        with databases.as_role(role):
+            acts = acts_on("jobs_preview")
+            assert ("INSERT" in acts) == (role == REVIEWER)
+            assert ("UPDATE" in acts) == (role in {APP, REVIEWER, SEQUENCER})
 
     @pytest.mark.parametrize("role", DatabaseRole)
     def test_leave_live_sessions_to_web(self, role: DatabaseRole) -> None:

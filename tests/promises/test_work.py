@@ -12,7 +12,7 @@ from django.db import connection
 
 from generation.assets import services as assets
 from generation.assets.models import Asset
-from generation.assets.records import Features
+from generation.assets.records import Features, StepRecord
 from generation.jobs.models import JobItem
 from governance.kernel.ids import uuid7
 from governance.kernel.subjects import SubjectRef
@@ -48,6 +48,12 @@ class Scene:
             asset_id=self.asset, brand_id=shop.brand_id, features=described, now=make.NOW
         )
         self.features = Asset.objects.get(pk=self.asset).features.get().pk
+        made = Asset.objects.get(pk=self.undescribed)
+        generated = StepRecord(0, "generate", {}, made.sha256, made.size_bytes, 128, 128)
+        assets.record_steps(
+            asset_id=made.id, steps=[generated], media_type="image/png", now=make.NOW
+        )
+        self.step = made.steps.get().pk
         make.claimed(leased)
         self.reviewed, self.held, self.leased = reviewed.id, held.id, leased.id
         self.job = JobItem.objects.get(pk=leased.id).job_id
@@ -205,6 +211,33 @@ ASSETS = (
                 copied("assets_imagefeatures", s.features)
                 | {"id": s.id, "asset_id": s.undescribed, "brand_id": s.spare_brand}
             ),
+        ),
+    ),
+    Attack(
+        "call a step's output other bytes",
+        ["assets_step_append_only", bound("assets_step", "sha256")],
+        **moved("assets_step", "step", sha256="e" * 64),
+    ),
+    Attack("lose a step", ["assets_step_append_only"], **gone("assets_step", "step")),
+    Attack(
+        "record a step twice",
+        ["assets_step_once", constraint("assets_step", "step_once_per_number")],
+        **added("assets_step", lambda s: copied("assets_step", s.step) | {"id": s.id}),
+    ),
+    Attack(
+        "add a step to what is under review",
+        ["assets_step_before_its_review"],
+        **added(
+            "assets_step",
+            lambda s: copied("assets_step", s.step) | {"id": s.id, "asset_id": s.asset},
+        ),
+    ),
+    Attack(
+        "name a step's output that is not kept",
+        [bound("assets_step", "sha256")],
+        **added(
+            "assets_step",
+            lambda s: copied("assets_step", s.step) | {"id": s.id, "number": 1, "sha256": "e" * 64},
         ),
     ),
     Attack(

@@ -10,6 +10,7 @@ from imprimatur.accounts.models import ApiKey
 from imprimatur.publishing.models import Publication
 
 from generation.assets import blobs
+from generation.assets.records import StepRecord
 from generation.assets.selectors import ScoreRecord
 from generation.jobs import services as jobs
 from generation.jobs.records import Rendered
@@ -23,6 +24,7 @@ from tests.integration.api.client import Client
 from tests.integration.api.world import World
 
 PIXELS = b"\x89PNG\r\n\x1a\n" + b"not really pixels, but exactly these bytes"
+GENERATED = b"what the model made"
 
 
 @pytest.fixture
@@ -57,6 +59,10 @@ def asset_id(world: World, marta: Client) -> str:
         policy_id=claim.scoring_policy_id,
         evidence={},
     )
+    generated = StepRecord(0, "generate", {}, blobs.put(GENERATED), len(GENERATED), 128, 128)
+    enlarged = StepRecord(
+        1, "upscale.lanczos/1", {"factor": 2}, sha256_hex(PIXELS), len(PIXELS), 256, 256
+    )
     rendered = Rendered(
         sha256=blobs.put(PIXELS),
         size_bytes=len(PIXELS),
@@ -67,6 +73,7 @@ def asset_id(world: World, marta: Client) -> str:
         render_s=0.1,
         verdict="pass",
         scores=(score,),
+        steps=(generated, enlarged),
     )
     return str(jobs.finish(claim=claim, rendered=rendered, contributors={}, now=now()))
 
@@ -78,6 +85,13 @@ class TestAsset:
         assert [(s["scorer"], s["value"], s["verdict"]) for s in asset["scores"]] == [
             ("sharpness", 0.42, "pass")
         ]
+
+    def test_says_what_it_was_on_its_way(self, marta: Client, asset_id: str) -> None:
+        generated, enlarged = marta.get(f"assets/{asset_id}").json()["steps"]
+        assert (generated["number"], generated["name"]) == (0, "generate")
+        assert generated["sha256"] == sha256_hex(GENERATED)
+        assert (enlarged["parameters"], enlarged["width_px"]) == ({"factor": 2}, 256)
+        assert enlarged["sha256"] == sha256_hex(PIXELS)
 
 
 class TestImage:

@@ -42,6 +42,22 @@ def _make(job: dict[str, Any]) -> str:
     return str(jobs.finish(claim))
 
 
+class TestPictures:
+    def test_are_named_and_each_refusal_says_which(self, world: World, marta: Client) -> None:
+        box = {"left": 0, "top": 0, "right": 0.5, "bottom": 1}
+        for body, pointer in (
+            # The world's model says not what it can do, so it starts from no picture.
+            ({"source_picture_id": str(uuid4())}, "/profile"),
+            ({"mask_box": box}, "/source_picture_id"),
+            ({"mask_box": box | {"right": 2}}, "/mask_box/right"),
+            ({"references": [{"picture_id": "cup"}]}, "/references/0/picture_id"),
+        ):
+            answer = marta.post("jobs", order(world, **body))
+            assert answer.status_code == 400
+            assert answer.json()["errors"][0]["pointer"] == pointer
+        assert not GenerationJob.objects.exists()
+
+
 class TestTemplates:
     def test_come_with_their_json_schema(self, world: World, marta: Client) -> None:
         listed = marta.get("templates").json()["items"]

@@ -35,7 +35,7 @@ class TestClaim:
     def test_takes_over_an_expired_lease_with_the_next_epoch(self, shop: make.Shop) -> None:
         item = shop.order().items[0]
         first = make.claimed(item)
-        services.report_progress(item_id=item.id, epoch=first.epoch, steps_done=2)
+        services.heartbeat(item_id=item.id, epoch=first.epoch, steps_done=2)
         make.let_expire(item.id)
         second = make.claimed(item, "worker-two")
         assert second.epoch == first.epoch + 1
@@ -120,7 +120,7 @@ class TestHeartbeat:
         make.claimed(item, "worker-two")
         until = JobItem.objects.get().lease_until
         assert not services.heartbeat(item_id=item.id, epoch=late.epoch)
-        services.report_progress(item_id=item.id, epoch=late.epoch, steps_done=3)
+        services.heartbeat(item_id=item.id, epoch=late.epoch, steps_done=3)
         assert JobItem.objects.get().lease_until == until
         assert JobItem.objects.get().steps_done == 0
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from generation.assets.models import ImageFeatures, Score
-from generation.jobs import judging, rendering, worker
+from generation.jobs import judging, rendering
 from generation.scoring.duplicates import NearDuplicate
 from generation.scoring.legibility import Legibility
 from generation.scoring.suite import ScoringSuite
@@ -29,7 +29,7 @@ def suite(monkeypatch: pytest.MonkeyPatch) -> InlineSuite:
 class TestNearDuplicates:
     def test_are_found_within_one_order(self) -> None:
         shop = make.shop(thresholds=DUPLICATES)
-        first, second = (worker.work_on(item.id) for item in shop.order(2).items)
+        first, second = (make.work_on(item.id) for item in shop.order(2).items)
         scores = {s.asset_id: s for s in Score.objects.filter(scorer="near_duplicate")}
         assert (scores[first].verdict, scores[first].value) == ("pass", 0.0)
         assert (scores[second].verdict, scores[second].value >= 0.9) == ("flag", True)
@@ -39,7 +39,7 @@ class TestNearDuplicates:
     def test_are_not_found_in_another_brand(self) -> None:
         for slug in ("northwind", "southwind"):
             shop = make.shop(slug, thresholds=DUPLICATES)
-            worker.work_on(shop.order().items[0].id)
+            make.work_on(shop.order().items[0].id)
         assert {s.verdict for s in Score.objects.filter(scorer="near_duplicate")} == {"pass"}
 
 
@@ -50,12 +50,12 @@ class TestWantedText:
         shop = make.shop()
         draft = shop.studio.draft("label", legible=["color", "detail"])
         version = shop.studio.release(shop.studio.approve(shop.studio.submit(draft)))
-        worker.work_on(replace(shop, version=version).order().items[0].id)
+        make.work_on(replace(shop, version=version).order().items[0].id)
         # "detail" was left empty.
         assert suite.pictures[-1].wanted_text == "red"
 
     def test_is_none_where_the_template_asks_for_no_words(self, suite: InlineSuite) -> None:
         shop = make.shop()
-        worker.work_on(shop.order().items[0].id)
+        make.work_on(shop.order().items[0].id)
         assert suite.pictures[-1].wanted_text is None
         assert Score.objects.get(scorer="legibility").value == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generation.assets.models import Asset, Score
-from generation.jobs import judging, rendering, worker
+from generation.jobs import judging, rendering
 from generation.registry import selectors as registry
 from generation.scoring import discover
 from governance.ledger.models import Entry
@@ -39,7 +39,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iter
 
 def test_of_an_outsider_is_judged_recorded_and_shown(shop: make.Shop) -> None:
     item = shop.order().items[0]
-    worker.work_on(item.id)
+    make.work_on(item.id)
     assert shop.item(item.id).state == "refused"
 
     score = Score.objects.get(scorer="colorfulness")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from generation.assets.models import Score
-from generation.jobs import judging, rendering, worker
+from generation.jobs import judging, rendering
 from generation.registry import services
 from tests.factories import jobs as make
 from tests.factories import scorers
@@ -15,7 +15,7 @@ from tests.factories.quota import NOW, platform_admin
 from tests.fakes.engines import ScriptedEngine
 from tests.unit.generation.scoring import tiny
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 RULE = {"threshold": 0.0, "severity": "refuse"}
 
 
@@ -38,12 +38,12 @@ def test_is_run_where_a_policy_names_it_and_holds_once_it_is_gone(
     silent = make.shop("silent", thresholds={"contrast": {"threshold": 0.0, "severity": "flag"}})
 
     item = silent.order().items[0]
-    worker.work_on(item.id)
+    make.work_on(item.id)
     assert silent.item(item.id).state == "in_review"
     assert not Score.objects.filter(scorer="nsfw").exists()
 
     item = naming.order().items[0]
-    worker.work_on(item.id)
+    make.work_on(item.id)
     assert naming.item(item.id).state == "refused"
     score = Score.objects.get(scorer="nsfw")
     assert (score.verdict, score.weights_sha256) == ("refuse", sha256)
@@ -51,13 +51,13 @@ def test_is_run_where_a_policy_names_it_and_holds_once_it_is_gone(
 
     shutil.move(folder, tmp_path / "away")
     item = naming.order().items[0]
-    worker.work_on(item.id)
+    make.work_on(item.id)
     assert naming.item(item.id).state == "held"
     shutil.move(tmp_path / "away", folder)
 
     services.retire_scorer(actor=platform_admin(), scorer_id=made.id, now=NOW)
     item = naming.order().items[0]
-    worker.work_on(item.id)
+    make.work_on(item.id)
     assert naming.item(item.id).state == "held"
     reason = Score.objects.filter(scorer="nsfw").order_by("-id")[0].reason
     assert reason == "The scorer did not run."

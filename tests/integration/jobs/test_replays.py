@@ -121,7 +121,10 @@ class TestTheSameBytes:
         outlines = adapters.adapter(pack, kind="controlnet", slug="outlines")
         plain = again.image(shop)
         worn = again.image(
-            shop, worn=[Worn(look, 0.8), Worn(outlines, 0.7, plain)], parent_asset_id=plain
+            shop,
+            worn=[Worn(look, 0.8), Worn(outlines, 0.7)],
+            pictures=[make.used(plain, "control")],
+            parent_asset_id=plain,
         )
         found = replayed(shop, worn)
         assert (found.outcome, found.failure) == ("same", "")

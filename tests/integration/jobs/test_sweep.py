@@ -43,7 +43,7 @@ class TestSweep:
     def test_takes_back_an_expired_lease_and_hints_at_once(self, shop: make.Shop) -> None:
         item = shop.order().items[0]
         claim = make.claimed(item)
-        services.report_progress(item_id=item.id, epoch=claim.epoch, steps_done=2)
+        services.heartbeat(item_id=item.id, epoch=claim.epoch, steps_done=2)
         make.let_expire(item.id)
         assert services.sweep(now=make.NOW).requeued == 1
         again = shop.item(item.id)

@@ -10,7 +10,6 @@ import pytest
 from generation.assets.models import Asset
 from generation.engines import registry as engines
 from generation.engines.spec import AdapterRef, ControlRef, RunSpec
-from generation.jobs import worker
 from generation.jobs.records import Worn
 from generation.packs.manifest import Pack
 from generation.registry import services as registry
@@ -31,14 +30,15 @@ def pack(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> Pack:
     return pack
 
 
-def order(shop: make.Shop, *worn: Worn, parent: UUID | None = None) -> UUID:
+def order(shop: make.Shop, *worn: Worn, follow: UUID | None = None) -> UUID:
     """Order one image that wears this, and return the item's id."""
-    return shop.order(worn=worn, parent_asset_id=parent).items[0].id
+    pictures = [make.used(follow, "control")] if follow else []
+    return shop.order(worn=worn, pictures=pictures, parent_asset_id=follow).items[0].id
 
 
 def made(shop: make.Shop, item_id: UUID) -> Asset:
     """Let a worker make an item."""
-    worker.work_on(item_id)
+    make.work_on(item_id)
     assert shop.item(item_id).failure == ""
     return Asset.objects.get(item_id=item_id)
 
@@ -51,7 +51,7 @@ class TestAWorker:
         plain = made(shop, order(shop))
         worn = made(
             shop,
-            order(shop, Worn(look, 0.8), Worn(outlines, 0.7, plain.id), parent=plain.id),
+            order(shop, Worn(look, 0.8), Worn(outlines, 0.7), follow=plain.id),
         )
         assert worn.sha256 != plain.sha256
         assert worn.parent_id == plain.id
@@ -64,7 +64,9 @@ class TestAWorker:
             ("brand-look", "0.8"),
             ("outlines", "0.7"),
         ]
-        assert recipe["adapters"][1]["source_sha256"] == plain.sha256
+        assert recipe["pictures"] == [
+            {"role": "control", "sha256": plain.sha256, "asset_id": str(plain.id)}
+        ]
         assert recipe["facts"]["control.map_sha256"]
         spec = replayed(recipe, pack.folder.parent, plain)
         again = engines.find(spec.pipeline).render(spec, lambda _done, _of: None)
@@ -74,7 +76,7 @@ class TestAWorker:
         shop, look = make.shop(pack=pack), adapters.adapter(pack)
         item_id = order(shop, Worn(look, 0.8))
         registry.retire_adapter(actor=platform_admin(), adapter_id=look.id, now=make.NOW)
-        assert worker.work_on(item_id) is None
+        assert make.work_on(item_id) is None
         item = shop.item(item_id)
         assert item.state == "failed"
         assert "was retired" in item.failure
@@ -84,7 +86,7 @@ class TestAWorker:
         shop = make.shop(pack=pack)
         look = adapters.adapter(pack, snapshot_sha256=sha256_hex(b"other files"))
         item_id = order(shop, Worn(look, 0.8))
-        assert worker.work_on(item_id) is None
+        assert make.work_on(item_id) is None
         assert "changed since it was approved" in shop.item(item_id).failure
 
 
@@ -113,7 +115,7 @@ def replayed(recipe: dict[str, Any], models: Path, source: Asset) -> RunSpec:
             models / outlines["folder"],
             outlines["snapshot_sha256"],
             data,
-            outlines["source_sha256"],
+            source.sha256,
             float(outlines["strength"]),
             outlines["preprocessor"],
         ),

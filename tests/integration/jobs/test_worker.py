@@ -1,6 +1,8 @@
 """One item's work: whatever goes wrong ends in the item, with a refund, and the worker goes on."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def order(shop: make.Shop, **facts: Any) -> ItemRecord:
 
 
 def work(shop: make.Shop, item: ItemRecord) -> ItemRecord:
-    worker.work_on(item.id)
+    make.work_on(item.id)
     return shop.item(item.id)
 
 
@@ -90,7 +92,7 @@ class TestWorkOn:
     def test_does_nothing_for_an_item_that_is_over(self, shop: make.Shop, use: Use) -> None:
         engine = use()
         item = order(shop)
-        assert worker.work_on(item.id) is not None
+        assert make.work_on(item.id) is not None
         before = make.count_rows()
         tasks.render(item_id=str(item.id), of_a_later_release=True)
         assert make.count_rows() == before
@@ -111,7 +113,13 @@ class TestWorkOn:
         assert recipe["snapshot_sha256"] == shop.profile.snapshot_sha256
         assert recipe["template_version"]["sha256"] == shop.version.sha256
         assert recipe["fingerprint"] == row.fingerprint
-        assert recipe["facts"] == {"engine": "scripted/1"}
+        assert recipe["facts"] == {
+            "engine": "scripted/1",
+            "endpoint": "in_process",
+            "endpoint.kind": "in_process",
+            "endpoint.version": "1",
+            "replayable": "yes",
+        }
 
     def test_fails_what_its_template_was_retired_under(self, shop: make.Shop, use: Use) -> None:
         engine = use()
@@ -225,6 +233,18 @@ class TestAnError:
         assert_refunded(shop)
         assert len(engine.rendered) == 1
 
+    def test_of_a_full_store_says_so_and_the_next_image_is_made(
+        self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        use()
+        with monkeypatch.context() as full:
+            no_room = OSError(28, "No space left on device")
+            full.setattr("generation.assets.blobs.put", lambda _data: raising(no_room)(1))
+            item = work(shop, order(shop))
+        assert (item.state, item.failure) == ("failed", "The image store has no room left.")
+        assert_refunded(shop)
+        assert work(shop, order(shop)).state == "in_review"
+
     def test_of_erased_texts_fails_the_item(self, shop: make.Shop, use: Use) -> None:
         use()
         item = order(shop)
@@ -242,17 +262,20 @@ class TestTheDatabaseAway:
     def test_for_a_moment_stops_no_render(
         self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        report, away = services.report_progress, [OperationalError("the server went away")]
+        is_wanted, away = services.is_wanted, [OperationalError("the server went away")]
+        was_asked_again = threading.Event()
 
-        def flaky(**facts: Any) -> None:
+        def flaky(**facts: Any) -> bool:
             if away:
                 raise away.pop()
-            report(**facts)
+            was_asked_again.set()
+            return is_wanted(**facts)
 
-        monkeypatch.setattr(worker.services, "report_progress", flaky)
-        use()
+        monkeypatch.setattr(leases, "ASK_EVERY_S", 0.01)
+        monkeypatch.setattr(worker.services, "is_wanted", flaky)
+        use(at_step=lambda _step: was_asked_again.wait(30))
         assert work(shop, order(shop)).state == "in_review"
-        assert away == []
+        assert was_asked_again.is_set()
 
     def test_for_a_moment_at_the_finish_loses_no_image(
         self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
@@ -290,20 +313,22 @@ class TestTheDatabaseAway:
 
 
 class TestCancelling:
-    def test_stops_the_worker_at_the_next_step(
+    def test_stops_the_worker_soon(
         self, shop: make.Shop, use: Use, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(leases, "PROGRESS_EVERY_S", 0)
-        item, steps = order(shop, steps=20), []
+        monkeypatch.setattr(leases, "ASK_EVERY_S", 0.01)
+        item, steps = order(shop, steps=100), []
 
         def at_step(step: int) -> None:
             steps.append(step)
             if step == 5:
                 services.cancel_item(actor=shop.marketer, item_id=item.id, now=make.NOW)
+            elif step > 5:
+                time.sleep(0.05)
 
         use(at_step=at_step)
         assert work(shop, item).state == "cancelled"
-        assert steps == [1, 2, 3, 4, 5]
+        assert 5 <= len(steps) < 100
         assert_refunded(shop)
 
     def test_wins_over_a_failure_that_comes_after_it(self, shop: make.Shop, use: Use) -> None:

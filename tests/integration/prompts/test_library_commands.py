@@ -106,7 +106,7 @@ class TestExportLibrary:
         run("import_library", str(first), brand="southwind", username="maya")
         run("export_library", second, brand="southwind")
         assert contents(second) == contents(first)
-        assert len(contents(first)) == 7  # six templates and what the pack says of itself
+        assert len(contents(first)) == 8  # seven templates and what the pack says of itself
         mine = TemplateVersion.objects.filter(brand_id=studio.brand.id)
         theirs = TemplateVersion.objects.filter(brand_id=other.brand.id)
         assert set(mine.values_list("sha256")) == set(theirs.values_list("sha256"))

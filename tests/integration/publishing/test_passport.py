@@ -7,6 +7,7 @@ import pytest
 from imprimatur.publishing import services
 
 from governance.kernel.actors import SYSTEM, Actor
+from governance.kernel.digests import sha256_hex
 from governance.kernel.roles import Role
 from governance.passport import document
 from governance.release import selectors as releases
@@ -135,3 +136,22 @@ class TestScores:
             ("noise", None, "hold"),
             ("sharpness", "0.5", "pass"),
         ]
+
+
+class TestSteps:
+    def test_are_told_with_the_digest_of_every_output(self, press: Press) -> None:
+        image = press.made(press.job(), generated=b"what the model made")
+        case = press.case_of(image)
+        make.approve(press.team, case)
+        told = told_of(press, make.current(case))
+        assert [(step["number"], step["name"]) for step in told["asset"]["steps"]] == [
+            (0, "generate"),
+            (1, "upscale.lanczos/1"),
+        ]
+        assert [step["sha256"] for step in told["asset"]["steps"]] == [
+            sha256_hex(b"what the model made"),
+            told["release"]["reviewed_sha256"],
+        ]
+
+    def test_are_none_for_what_the_model_made(self, press: Press) -> None:
+        assert told_of(press, press.approved())["asset"]["steps"] == []

@@ -14,11 +14,13 @@ from imprimatur.publishing.errors import NotApproved
 from structlog.testing import capture_logs
 
 from generation.assets import blobs
+from generation.assets import selectors as assets
 from generation.assets.models import Blob
 from governance.kernel.actors import SYSTEM
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import NotFound
 from governance.kernel.ids import uuid7
+from governance.kernel.subjects import SubjectRef
 from governance.ledger import verifier
 from governance.ledger.models import Entry
 from governance.marking import marks
@@ -30,6 +32,9 @@ from governance.release import selectors as releases
 from governance.release.models import Due, Release
 from governance.review import services as review
 from governance.review.records import CaseRecord
+from governance.rights import services as rights
+from governance.rights.errors import RightsLacking
+from tests.factories import pictures
 from tests.factories import review as make
 from tests.factories.publishing import NOW, SIDE_PX, Press
 
@@ -118,6 +123,24 @@ class TestReleaseCase:
         assert Release.objects.count() == 0
         assert Blob.objects.filter(retention_class="released").count() == 0
         assert gate_refusals(press) == [("not_approved", case.subject.id)]
+
+    def test_refuses_what_was_made_from_a_picture_whose_rights_ended(self, press: Press) -> None:
+        case = press.provable()
+        asset = assets.find_by_subject(case.subject.id)
+        assert asset is not None
+        studio = pictures.Studio(press.brand_id)
+        cup = studio.picture()
+        rights.record_use(
+            actor=press.marketer,
+            subject=SubjectRef("picture", cup.id, cup.brand_id, cup.sha256),
+            used=SubjectRef("job_item", asset.item_id, press.brand_id),
+            now=pictures.NOW,
+        )
+        studio.withdraw(cup)
+        with pytest.raises(RightsLacking):
+            services.release_case(case_id=case.id, now=NOW)
+        assert Release.objects.count() == 0
+        assert gate_refusals(press) == [("rights_lacking", case.subject.id)]
 
     def test_does_not_know_a_case_that_is_not_there(self, press: Press) -> None:
         with pytest.raises(NotFound):

@@ -98,6 +98,7 @@ class TestRecord:
             ("gate", None),
             ("quota", None),
             ("licence", None),
+            ("rights", None),
         ],
     )
     def test_takes_from_the_stage_who_may_override(self, stage: str, role: Role | None) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from generation.jobs import worker
 from generation.packs.tiny import flux as tiny
 from generation.registry import conventions, selectors
 from generation.registry.models import ModelProfile
@@ -22,6 +21,7 @@ from tests.packs import copy_of, shared_pack
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _actors: dict[str, Actor] = {}
+FLUX_MODES = {"adapters", "control", "guidance", "image_to_image", "inpaint"}
 
 
 def actor_named(username: str) -> Actor:
@@ -36,7 +36,7 @@ def models(
     settings.MODELS_FOLDER = tmp_path / "models"
     review.use_sealing_key(settings, tmp_path)
     jobs.use_blobs(settings, tmp_path / "blobs")
-    for family in ("sd3", "flux", "flux2", "flux2_klein", "qwen"):
+    for family in ("sd3", "flux", "flux_fill", "flux2", "flux2_klein", "qwen"):
         copy_of(shared_pack(tmp_path_factory, family), tmp_path / "models" / family)
     settings.ACTOR_BY_USERNAME = f"{__name__}.actor_named"
     _actors.update(ada=platform_admin(), ben=platform_admin())
@@ -90,7 +90,7 @@ class TestModels:
         use_model("flux", "--scorers", "flux")
         profile = selectors.current_profile("tiny-flux")
         assert (profile.family, profile.pipeline) == ("flux", "FluxPipeline")
-        assert set(profile.parameters["modes"]) == {"adapters", "guidance"}
+        assert set(profile.parameters["modes"]) == FLUX_MODES
         kinds = {"concepts", "prompt_match", "safety"}
         assert {each["kind"] for each in profile.scorers["entries"]} == kinds
         assert "tiny-flux@1  FluxPipeline" in run("models", "list")
@@ -98,9 +98,10 @@ class TestModels:
     @pytest.mark.parametrize(
         ("family", "guidance", "modes"),
         [
-            ("flux2", 4.0, {"adapters", "guidance"}),
-            ("flux2_klein", 0.0, {"adapters"}),
-            ("qwen", 4.0, {"adapters", "guidance", "negative_prompt"}),
+            ("flux_fill", 30.0, {"adapters", "guidance", "inpaint"}),
+            ("flux2", 4.0, {"adapters", "guidance", "references"}),
+            ("flux2_klein", 0.0, {"adapters", "references"}),
+            ("qwen", 4.0, FLUX_MODES | {"negative_prompt"}),
         ],
     )
     def test_of_each_further_family_come_into_use(
@@ -109,6 +110,8 @@ class TestModels:
         use_model(family, "--guidance", guidance)
         profile = selectors.current_profile(f"tiny-{family}")
         assert profile.family == family
+        needs = ["inpaint"] if family == "flux_fill" else []
+        assert profile.parameters.get("needs", []) == needs
         assert set(profile.parameters["modes"]) == modes
 
     def test_refuses_an_approval_by_the_same_person_and_says_what_verify_finds(
@@ -136,7 +139,9 @@ class TestModels:
         with pytest.raises(CommandError, match="no guidance"):
             add_model("schnell")
         use_model("schnell", "--guidance", 0)
-        assert selectors.current_profile("tiny-schnell").parameters["modes"] == ["adapters"]
+        assert selectors.current_profile("tiny-schnell").parameters["modes"] == sorted(
+            FLUX_MODES - {"guidance"}
+        )
 
     def test_refuses_a_folder_without_an_engine_or_with_code(self, models: Path) -> None:
         index = models / "flux" / "flux" / "model_index.json"
@@ -167,7 +172,8 @@ class TestConventions:
                 "steps": 2,
                 "guidance": 3.5,
                 "max_sequence_length": 512,
-                "modes": ["adapters", "guidance"],
+                "modes": sorted(FLUX_MODES),
+                "handling": "resident",
                 "convention": "flux1_dev",
             },
         )
@@ -270,7 +276,7 @@ class TestFurtherFamilies:
             snapshot_sha256=shared_digest(models, family),
         )
         item = shop.order(**asked).items[0]
-        assert worker.work_on(item.id)
+        assert jobs.work_on(item.id)
         done = shop.item(item.id)
         # Held where the scorers' process is too slow: it is the rendering that counts here.
         assert (done.failure, done.asset_id is not None) == ("", True)

@@ -5,7 +5,7 @@ from html import unescape
 import pytest
 from django.db import transaction
 
-from generation.jobs.models import WornAdapter
+from generation.jobs.models import UsedPicture, WornAdapter
 from governance.kernel.clock import now
 from governance.review import services as review
 from templates.prompts import services as prompts
@@ -65,13 +65,13 @@ class TestAnOrder:
         sheet = unescape(client.get(f"/orders/{job.id}/").content.decode())
         assert f"{address}?outlines_of={asset_id}" in sheet
         form = unescape(client.get(f"{address}?outlines_of={asset_id}").content.decode())
-        assert f'value="{asset_id}"' in form
-        placed = client.post(address, values(offering, market="GB", control_asset_id=str(asset_id)))
+        assert f'value="asset:{asset_id}"' in form
+        placed = client.post(address, values(offering, market="GB", control=f"asset:{asset_id}"))
         assert placed.status_code == 302
-        assert set(WornAdapter.objects.values_list("source_asset_id", flat=True)) == {asset_id}
+        assert set(UsedPicture.objects.values_list("role", "asset_id")) == {("control", asset_id)}
 
     def test_of_a_template_without_them_offers_neither(self, world: World) -> None:
         address = f"/templates/{world.template().id}/order/?outlines_of=nothing"
         form = world.client("marta").get(address).content.decode()
         assert 'name="adapter"' not in form
-        assert "control_asset_id" not in form
+        assert 'name="control"' not in form

@@ -201,6 +201,7 @@ def build(settings: Any, folder: Path, monkeypatch: Any) -> World:
     review_factory.use_sealing_key(settings, folder)
     monkeypatch.setattr(seed, "_profile", _profile)
     monkeypatch.setattr(seed, "_adapters", lambda *_given: None)
+    monkeypatch.setattr(seed.photos, "seed", lambda *_given: None)
     pack = library.read_pack(library.FOLDER / seed.LIBRARY_PACK)
     few = tuple(template for template in pack.templates if template.slug in TEMPLATES)
     monkeypatch.setattr(library, "read_pack", lambda _folder: replace(pack, templates=few))
@@ -219,7 +220,12 @@ def _profile(proposer: Actor, approver: Actor, at: Any) -> None:
         snapshot_sha256="0" * 64,
         dtype="float32",
         device="cpu",
-        parameters={"steps": 4, "guidance": 4.0, "max_sequence_length": 77},
+        parameters={
+            "steps": 4,
+            "guidance": 4.0,
+            "max_sequence_length": 77,
+            "modes": list(seed.MODES),
+        },
         scorers={"folder": "demo", "entries": []},
         is_calibrated=False,
         licence_id=licences.agreed("CC0-1.0").id,

@@ -58,11 +58,7 @@ class TestALook:
         job = desk.place(variants=2, wish=Wish(adapter="brand-look", adapter_strength=0.5))
         for item in job.items:
             (worn,) = jobs.claimed(item).worn
-            assert (worn.adapter.slug, worn.strength, worn.source_asset_id) == (
-                "brand-look",
-                0.5,
-                None,
-            )
+            assert (worn.adapter.slug, worn.strength) == ("brand-look", 0.5)
         entry = Entry.objects.get(subject_id=job.id, event="generation.job.created")
         assert str(worn.adapter.id) in bytes(entry.body).decode()
 
@@ -99,8 +95,9 @@ class TestOutlines:
         source = image(desk)
         job = desk.place(wish=Wish(control="outlines", control_asset_id=source))
         assert job.parent_asset_id == source
-        (worn,) = jobs.claimed(job.items[0]).worn
-        assert (worn.adapter.slug, worn.source_asset_id) == ("outlines", source)
+        claim = jobs.claimed(job.items[0])
+        assert [each.adapter.slug for each in claim.worn] == ["outlines"]
+        assert [(each.role, each.asset_id) for each in claim.pictures] == [("control", source)]
 
     def test_of_an_image_that_is_not_the_parent_are_refused(self, desk: orders.Desk) -> None:
         source, other = image(desk), image(desk)

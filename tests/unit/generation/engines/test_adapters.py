@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from generation.engines.errors import ModelUnavailable
+from generation.engines.placement import place
 from generation.engines.sd3 import StableDiffusion3Engine
 from generation.engines.spec import AdapterRef
 from generation.packs.manifest import Pack
@@ -73,16 +74,17 @@ class TestWear:
         sha: Sha,
         folders: dict[str, Path],
         warm_engine: StableDiffusion3Engine,
+        make_spec: MakeSpec,
     ) -> None:
         sha(worn(folders["pack"]))
-        assert warm_engine._loaded
+        transformer = warm_engine._obtain(make_spec(), place("cpu", "float32")).transformer
         before = {
             name: weights.clone()
-            for name, weights in warm_engine._loaded.pipeline.transformer.state_dict().items()
+            for name, weights in transformer.state_dict().items()
             if "base_layer" in name
         }
         sha(worn(folders["other"]))
-        after = warm_engine._loaded.pipeline.transformer.state_dict()
+        after = transformer.state_dict()
         assert before
         assert all(weights.equal(after[name]) for name, weights in before.items())
 
@@ -97,8 +99,8 @@ class TestWear:
         for seed in range(20, 29):
             tiny.save_lora(tmp_path / str(seed), seed)
             sha(worn(tmp_path / str(seed)))
-        assert warm_engine._loaded
-        assert len(warm_engine._loaded.wardrobe._held) == 8
+        (held,) = [each for each in warm_engine._shelf.held if each.adapters]
+        assert len(held.adapters) == 8
         assert sha(worn(folders["pack"])) == first
 
 

@@ -9,31 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from generation.engines import control as controls
+from generation.engines import pictures
 from generation.engines.edges import edge_map
 from generation.engines.errors import ModelUnavailable
 from generation.engines.sd3 import StableDiffusion3Engine
-from generation.engines.spec import AdapterRef, ControlRef, RunResult
+from generation.engines.spec import AdapterRef, ControlRef, EstimatorRef, RunResult
 from generation.packs.manifest import Pack
 from generation.weights import snapshot
 from governance.kernel.digests import sha256_hex
 from governance.kernel.errors import InvalidInput
+from tests.unit.generation import photographs
 from tests.unit.generation.conftest import MakeSpec
 
-
-def picture(box: tuple[int, int, int, int], **saved: Any) -> bytes:
-    """Draw a box on a plain ground, as a file."""
-    image = Image.new("RGB", (128, 128), (230, 220, 200))
-    ImageDraw.Draw(image).rectangle(box, fill=(90, 40, 40))
-    file = BytesIO()
-    image.save(file, saved.pop("format", "PNG"), **saved)
-    return file.getvalue()
-
-
-BOX = picture((30, 30, 90, 100))
+BOX = photographs.box((30, 30, 90, 100))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +54,7 @@ class TestFollow:
                 None,
                 following(folder),
                 following(folder, scale=0.5),
-                following(folder, picture((10, 60, 120, 110))),
+                following(folder, photographs.box((10, 60, 120, 110))),
             )
         }
         assert len(images) == 4
@@ -123,7 +114,9 @@ class TestRefusal:
             ({"scale": 0.0}, "range"),
             ({"scale": -1.0}, "range"),
             ({"scale": 2.5}, "range"),
-            ({"preprocessor": "depth/1"}, "choice"),
+            ({"preprocessor": "dreams/1"}, "choice"),
+            ({"preprocessor": "depth/1"}, "estimator"),
+            ({"estimator": EstimatorRef(Path("x"), "0" * 64)}, "estimator"),
         ],
     )
     def test_of_a_control_that_is_none(self, changes: dict[str, Any], rule: str) -> None:
@@ -150,7 +143,7 @@ class TestRefusal:
     def test_of_a_picture_beyond_the_limit(
         self, render: Callable[..., RunResult], folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(controls, "PICTURE_MAX_PX", 128 * 128 - 1)
+        monkeypatch.setattr(pictures, "PICTURE_MAX_PX", 128 * 128 - 1)
         with pytest.raises(InvalidInput, match="at most"):
             render(control=following(folder))
 

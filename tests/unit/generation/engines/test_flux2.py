@@ -60,7 +60,7 @@ class TestDev:
     ) -> None:
         flux2.save(tmp_path / "plain", 7, has_guidance=False)
         engine, plain = Flux2Engine(), saved(tmp_path / "plain")
-        assert engine.modes_of(plain["folder"]) == {Mode.ADAPTERS}
+        assert engine.modes_of(plain["folder"]) == {Mode.ADAPTERS, Mode.REFERENCES}
         with pytest.raises(InvalidInput, match="takes no guidance") as refused:
             engine.render(dev_spec(**plain), ignore)
         assert refused.value.pointer == "/guidance"
@@ -90,7 +90,7 @@ class TestKlein:
         self, klein_spec: MakeSpec, base: dict[str, Any]
     ) -> None:
         engine = Flux2KleinEngine()
-        assert engine.modes_of(base["folder"]) == {Mode.GUIDANCE, Mode.ADAPTERS}
+        assert engine.modes_of(base["folder"]) == {Mode.GUIDANCE, Mode.ADAPTERS, Mode.REFERENCES}
         spec = klein_spec(**base, guidance=4.0)
         made = engine.render(spec, ignore)
         pipeline = engine._obtain(spec, place(spec.device, spec.dtype))

@@ -199,7 +199,7 @@ class TestFailure:
             with pytest.raises(DeviceExhausted, match="ran out of memory at 128 x 128") as told:
                 engine.render(make_spec(), ignore)
         assert told.value.__context__ is None, "the failed frames would keep their tensors alive"
-        assert engine._loaded is None
+        assert engine._shelf.held == ()
         assert engine.render(make_spec(), ignore).pixels_sha256 == before
 
     def test_an_error_of_the_library_is_a_failed_render(
@@ -212,7 +212,7 @@ class TestFailure:
         with monkeypatch.context() as patch:
             patch.setattr(sd3, "encode", break_down)
             with pytest.raises(RenderFailed) as failed:
-                render()
+                render(prompt="a red mug that was not encoded before")
         assert failed.value.facts == {"cause": "RuntimeError"}
         assert "mug" not in failed.value.detail
         assert render().pixels_sha256
@@ -238,24 +238,28 @@ class TestFailure:
 
 class TestMemory:
     def test_keeps_the_last_model_loaded(
-        self, warm_engine: StableDiffusion3Engine, render: Render
+        self, warm_engine: StableDiffusion3Engine, render: Render, make_spec: MakeSpec
     ) -> None:
         render()
-        loaded = warm_engine._loaded
+        loaded = warm_engine._obtain(make_spec(), place("cpu", "float32"))
         render(seed=3)
-        assert warm_engine._loaded is loaded
+        assert warm_engine._obtain(make_spec(), place("cpu", "float32")) is loaded
 
-    def test_loads_again_for_another_number_format(
-        self, warm_engine: StableDiffusion3Engine, render: Render
+    def test_loads_another_one_for_another_number_format(
+        self, warm_engine: StableDiffusion3Engine, render: Render, make_spec: MakeSpec
     ) -> None:
         render()
-        loaded = warm_engine._loaded
         render(dtype="bfloat16")
-        assert warm_engine._loaded is not loaded
+        one, other = (
+            warm_engine._obtain(make_spec(dtype=dtype), place("cpu", dtype))
+            for dtype in ("float32", "bfloat16")
+        )
+        assert one is not other
 
     def test_gives_the_memory_back(
         self, warm_engine: StableDiffusion3Engine, render: Render
     ) -> None:
         render()
+        assert warm_engine._shelf.held
         warm_engine.unload()
-        assert warm_engine._loaded is None
+        assert warm_engine._shelf.held == ()

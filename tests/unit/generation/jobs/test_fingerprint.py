@@ -12,6 +12,7 @@ from governance.kernel.ids import uuid7
 
 ORDER = ItemOrder(
     prompt=b"sealed",
+    prompt_digest="d" * 64,
     negative_prompt="blurry",
     seed=11,
     width_px=256,
@@ -48,10 +49,13 @@ class TestFingerprint:
         assert of() == of()
         assert len(of()) == 64
 
+    def test_does_not_depend_on_how_the_prompt_was_sealed(self) -> None:
+        assert of(prompt=b"sealed again") == of()
+
     @pytest.mark.parametrize(
         "changes",
         [
-            {"prompt": b"sealed again"},
+            {"prompt_digest": "e" * 64},
             {"negative_prompt": ""},
             {"seed": 12},
             {"width_px": 128, "height_px": 256},

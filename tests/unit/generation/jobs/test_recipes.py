@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from generation.jobs import classes, recipes, rendering, worker
-from generation.jobs.errors import RecipeUnreadable
+from generation.jobs.errors import NotReplayable, RecipeUnreadable
 from governance.kernel.digests import sha256_hex
 from tests.unit.generation.jobs.test_recipe import CLAIM, PROMPT, RESULT
 
@@ -40,11 +40,18 @@ class TestRead:
     def test_leads_to_the_spec_that_was_rendered(self, written: bytes) -> None:
         recipe = read(written)
         assert recipe.prompt_sealed == CLAIM.prompt_sealed
-        assert recipe.pixels_sha256 == RESULT.pixels_sha256
+        assert recipe.pixels == (RESULT.pixels_sha256,)
         again = rendering.spec(recipe.making, PROMPT)
         assert again == worker._spec(EXACT, PROMPT)
         assert again.guidance == 0.1 + 0.2
         assert again.folder == Path("/srv/private/models/demo/sd3")
+
+    def test_keeps_how_the_model_was_handled(self, written: bytes) -> None:
+        assert json.loads(written)["handling"] == "resident"
+        tiled = changed(written, handling="resident+vae_tiling+own_bits")
+        assert rendering.spec(read(tiled).making, PROMPT).handling == "resident+vae_tiling+own_bits"
+        before = changed(written, handling=None)
+        assert rendering.spec(read(before).making, PROMPT).handling == "resident"
 
     def test_joins_what_the_engine_and_the_encoder_said(self, written: bytes) -> None:
         assert read(written).facts == {**RESULT.facts, **rendering.encoder_facts()}
@@ -96,6 +103,30 @@ FACTS = {
     "python": "3.11.7",
     "torch.threads": "1",
 }
+
+
+class TestRequireReplayable:
+    @pytest.mark.parametrize("facts", [{}, {"replayable": "yes", "endpoint": "in_process"}])
+    def test_lets_pass_what_was_made_in_process(self, facts: dict[str, str]) -> None:
+        recipes.require_replayable(json.dumps({"facts": facts}).encode())
+
+    @pytest.mark.parametrize("said", ["no", "", "perhaps", None])
+    def test_refuses_what_its_endpoint_cannot_make_again(self, said: str | None) -> None:
+        facts = {"replayable": said, "endpoint": "studio@1"}
+        with pytest.raises(NotReplayable) as refused:
+            recipes.require_replayable(json.dumps({"facts": facts}).encode())
+        assert "studio@1" in refused.value.detail
+
+    def test_refuses_what_names_an_endpoint_whatever_else_it_says(self) -> None:
+        recipe = {"pipeline": "endpoint:studio@1", "facts": {"replayable": "yes"}}
+        with pytest.raises(NotReplayable):
+            recipes.require_replayable(json.dumps(recipe).encode())
+
+    @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"facts": 7}'])
+    def test_leaves_what_cannot_be_read_to_the_reader(self, data: bytes) -> None:
+        recipes.require_replayable(data)
+        with pytest.raises(RecipeUnreadable):
+            read(data)
 
 
 class TestClassOf:

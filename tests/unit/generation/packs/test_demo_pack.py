@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 from generation.engines.sd3 import StableDiffusion3Engine
-from generation.engines.spec import RunSpec
+from generation.engines.spec import RunSpec, SourceRef
 from generation.packs import manifest, shipped
 from generation.packs.world import captions
 from generation.packs.world.scene import ATTRIBUTES, Scene, sample
 from generation.weights import runtime
+from governance.kernel.digests import sha256_hex
 from tests.benchmarks import checker, demo_adapters
+from tests.unit.generation import photographs
 from tests.unit.generation.conftest import MakeSpec, spec_maker
 
 PROMPTS = 12
@@ -93,6 +95,26 @@ class TestPictures:
             seen = look(warm_engine, make(prompt=words, seed=5))
             assert (seen["object"], seen["badge"]) == (scene.object, scene.badge)
 
+    @pytest.mark.parametrize(
+        ("strength", "shown"), [(0.3, ("mug", "red")), (1.0, ("clock", "blue"))]
+    )
+    def test_start_from_another_and_leave_it_as_far_as_they_are_told(
+        self,
+        make: MakeSpec,
+        warm_engine: StableDiffusion3Engine,
+        strength: float,
+        shown: tuple[str, str],
+    ) -> None:
+        mug, clock = (
+            captions.caption(scene, random.Random(1), ATTRIBUTES[1:])
+            for scene in (Scene("mug", "red", "wood"), Scene("clock", "blue", "white"))
+        )
+        made = warm_engine.render(make(prompt=mug, seed=5), lambda _done, _of: None)
+        data = photographs.saved_as(Image.fromarray(made.pixels))
+        source = SourceRef(data, sha256_hex(data), strength)
+        seen = look(warm_engine, make(prompt=clock, seed=5, source=source))
+        assert (seen["object"], seen["color"]) == shown
+
 
 class TestLog:
     def test_never_quotes_a_prompt_that_is_too_long(
@@ -101,16 +123,18 @@ class TestLog:
         warm_engine: StableDiffusion3Engine,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def log_of() -> str:
-            warm_engine.render(make(prompt="a secret " * 40, steps=1), lambda _done, _of: None)
+        def log_of(article: str) -> str:
+            # Of other words each time: what was encoded lately is not encoded again.
+            words = f"{article} secret " * 40
+            warm_engine.render(make(prompt=words, steps=1), lambda _done, _of: None)
             return caplog.text
 
-        assert "secret" not in log_of()
+        assert "secret" not in log_of("a")
         # The control: left to itself the library writes what it cuts off.
         logging = runtime.load_library("diffusers").utils.logging
         logging.set_verbosity_warning()
         try:
-            assert "secret" in log_of()
+            assert "secret" in log_of("the")
         finally:
             logging.set_verbosity_error()
 

@@ -95,7 +95,7 @@ class TestEach:
         assert {conventions.read(name).family for name in ALL} == families
 
     def test_of_another_name_is_none(self) -> None:
-        with pytest.raises(UnknownConvention, match="There is: flux1_dev, flux1_schnell"):
+        with pytest.raises(UnknownConvention, match="There is: flux1_dev, flux1_fill_dev"):
             conventions.read("../conventions/flux1_dev")
 
     def test_leaves_out_what_is_not_known(self) -> None:

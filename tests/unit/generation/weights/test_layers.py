@@ -1,5 +1,6 @@
 """A weight file's header says what it fits, without being loaded; odd files are refused."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -53,3 +54,20 @@ class TestRequireLoraFits:
             layers.require_lora_fits(lora_of(demo_pack), flux_pack.model.folder)
         with pytest.raises(layers.AdapterMismatch):
             layers.require_lora_fits(lora_of(flux_pack), demo_pack.model.folder)
+
+
+class TestRequireControlnetFits:
+    @pytest.mark.parametrize(
+        "beyond", ["extra_conditioning_channels", "extra_condition_channels", "num_mode"]
+    )
+    def test_refuses_what_wants_more_than_a_map(
+        self, flux_pack: Pack, tmp_path: Path, beyond: str
+    ) -> None:
+        net = next(each.folder for each in flux_pack.adapters if each.kind == "controlnet")
+        folder = Path(shutil.copytree(net, tmp_path / "net"))
+        model = flux_pack.model.folder
+        assert layers.require_controlnet_fits(folder, model) == "FluxControlNetModel"
+        config = json.loads((folder / "config.json").read_bytes())
+        (folder / "config.json").write_text(json.dumps(config | {beyond: 4}))
+        with pytest.raises(layers.AdapterMismatch, match=beyond):
+            layers.require_controlnet_fits(folder, model)

@@ -56,7 +56,7 @@ class TestDescribeProcess:
         assert runtime._cpu_model(tmp_path / "nowhere") != ""
 
     def test_records_that_a_library_is_absent(self) -> None:
-        assert runtime._version("no-such-library-anywhere") == "not installed"
+        assert runtime.version("no-such-library-anywhere") == "not installed"
 
 
 def test_no_web_framework_comes_with_the_engines() -> None:

@@ -28,11 +28,13 @@ from governance.passport.facts import (
     OrderFacts,
     ParentFacts,
     Passport,
+    PictureFacts,
     PromptFacts,
     RecipeFacts,
     ReleaseFacts,
     ScoreFacts,
     StageFacts,
+    StepFacts,
     TemplateFacts,
 )
 
@@ -81,6 +83,10 @@ PASSPORT = Passport(
         height_px=768,
         size_bytes=400_000,
         parents=(ParentFacts(UUID(int=5), OTHER, "upscale"),),
+        steps=(
+            StepFacts(0, "generate", OTHER, 256, 384),
+            StepFacts(1, "upscale.lanczos/1", REVIEWED, 512, 768),
+        ),
     ),
     template=TemplateFacts(UUID(int=6), UUID(int=7), 3, UUID(int=8)),
     prompt=PromptFacts(OTHER, OTHER, compiled_sealed=b"\x01sealed"),
@@ -100,6 +106,10 @@ PASSPORT = Passport(
         worker_class="cpu",
         can_replay=True,
         adapter_ids=(UUID(int=10),),
+        pictures=(
+            PictureFacts("source", "7" * 64, UUID(int=11), "0.6"),
+            PictureFacts("mask", None, None),
+        ),
         libraries={"torch": "2.13.0", "diffusers": "0.42.0"},
     ),
     order=OrderFacts(
@@ -301,6 +311,10 @@ CONFLICTS: list[tuple[str, Passport]] = [
     ("another break-glass", shortened(BROKEN, recorded=UUID(int=33))),
     ("another break-glass", replace(shortened(None), decisions=PASSPORT.decisions)),
     ("one person alone", shortened(replace(BROKEN, confirmed_by=BROKEN.opened_by))),
+    (
+        "last step made other bytes",
+        replace(PASSPORT, asset=replace(PASSPORT.asset, steps=PASSPORT.asset.steps[:1])),
+    ),
     ("not an approval", with_ledger(entry=entry(event="review.case.rejected"))),
     ("approves other bytes", with_ledger(entry=entry(sha256=OTHER))),
     ("approves other bytes", with_ledger(entry=canonical_json({"event": "review.case.approved"}))),

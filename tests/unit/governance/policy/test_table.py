@@ -44,6 +44,7 @@ accounts:user:enable             · · · · · · + · · | · ·
 accounts:user:read               · · · · · · + · · | + +
 brands:brand:create              · · · · · · + · · | · ·
 brands:brand:read                + + + + + + + + · | + ·
+brands:data_class:set            · · · · + · · · · | · ·
 brands:market:set                · · · · · · + · · | · ·
 brands:rules:propose             · + · · · · · · · | · ·
 generation:asset:read            + + + + + + · + · | + ·
@@ -51,6 +52,8 @@ generation:item:run              · · · · · · · + · | · ·
 generation:job:cancel            · + · · · · · · · | + ·
 generation:job:create            · · · · · + · · · | + ·
 generation:job:read              + + + + · · · + · | + ·
+generation:picture:read          + + + + + + · + · | + ·
+generation:picture:take_in       · + · · + + · · · | + ·
 generation:replay:create         + + + + · · · · · | · ·
 generation:replay:read           + + + + + + · + · | + ·
 ledger:entry:read                + · · · · · + + · | · ·
@@ -97,6 +100,8 @@ refusals:refusal:read            + + + + · · · + · | + ·
 registry:adapter:approve         · · · · · · + · · | · ·
 registry:adapter:propose         · · · · · · + · · | · ·
 registry:adapter:read            + + + + + + + + · | + ·
+registry:endpoint:approve        · · · · · · + · · | · ·
+registry:endpoint:propose        · · · · · · + · · | · ·
 registry:profile:approve         · · · · · · + · · | · ·
 registry:profile:propose         · · · · · · + · · | · ·
 registry:profile:read            + + + + + + + + · | + ·
@@ -118,6 +123,11 @@ review:group:change              · + · · · · · · · | · ·
 review:policy:propose            · + · · · · · · · | · ·
 review:thread:write              · + + + · · · · · | + ·
 review:turn:assign               · + · + · · · · · | · ·
+rights:record:confirm            · · · · + · · · · | · ·
+rights:record:create             · + · · + + · · · | + ·
+rights:record:read               + + + + + + · + · | + ·
+rights:record:use                · · · · · + · · · | + ·
+rights:record:withdraw           · + · · + · · · · | + ·
 """
 ROWS = dict(line.split(maxsplit=1) for line in LITERAL.strip().splitlines())
 
@@ -158,6 +168,7 @@ class TestFourEyes:
             Permission.REVIEW_CASE_DECIDE,
             Permission.REVIEW_CONDITION_CONFIRM,
             Permission.REVIEW_TURN_ASSIGN,
+            Permission.RIGHTS_RECORD_CONFIRM,
         ],
     )
     def test_whoever_had_a_part_may_not(self, permission: Permission) -> None:
@@ -232,7 +243,7 @@ class TestKeys:
         )
         context = Context(brand_id=BRAND, asked_roles=BRAND_STAGE)
         for permission in Permission:
-            acts = (":approve", ":decide", ":grant", ":override", ":withdraw", ":void")
+            acts = (":approve", ":confirm", ":decide", ":grant", ":override", ":withdraw", ":void")
             if permission.value.endswith(acts):
                 assert not may(key, permission, context), permission
 
@@ -266,6 +277,7 @@ class TestKeys:
             "registry:adapter:read",
             "registry:profile:read",
             "review:case:read",
+            "rights:record:use",
         ]
 
 

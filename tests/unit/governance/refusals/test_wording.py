@@ -50,6 +50,7 @@ class TestExplain:
             ("gate", "Nobody overrides the gate."),
             ("quota", "ask for more"),
             ("licence", "Choose another model"),
+            ("rights", "Choose another one"),
         ],
     )
     @pytest.mark.parametrize("named", ["", "compliance_reviewer", "platform_admin"])

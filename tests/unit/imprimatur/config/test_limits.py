@@ -40,6 +40,7 @@ def ask(
     *pieces: bytes,
     headers: Mapping[str, str] | None = None,
     kind: str = "http",
+    path: str = "/",
 ) -> list[Mapping[str, Any]]:
     """Send a body in pieces through the limit; return what is answered."""
     waiting = [
@@ -56,13 +57,15 @@ def ask(
 
     scope = {
         "type": kind,
+        "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
     }
-    asyncio.run(BodyLimit(application, limit_bytes=LIMIT_BYTES)(scope, receive, send))
+    limited = BodyLimit(application, limit_bytes=LIMIT_BYTES, larger={"/large": 2 * LIMIT_BYTES})
+    asyncio.run(limited(scope, receive, send))
     return answered
 
 
-def check_refused(answered: list[Mapping[str, Any]]) -> None:
+def check_refused(answered: list[Mapping[str, Any]], limit_bytes: int = LIMIT_BYTES) -> None:
     start, body = answered
     headers = dict(start["headers"])
     assert start["status"] == 413
@@ -72,7 +75,7 @@ def check_refused(answered: list[Mapping[str, Any]]) -> None:
     problem = json.loads(body["body"])
     assert (problem["status"], problem["code"]) == (413, "payload_too_large")
     assert problem["type"] == "/api/problems/payload_too_large"
-    assert problem["facts"] == {"limit_bytes": LIMIT_BYTES}
+    assert problem["facts"] == {"limit_bytes": limit_bytes}
 
 
 class TestBodyLimit:
@@ -94,6 +97,14 @@ class TestBodyLimit:
         application = Application()
         check_refused(ask(application, b"x" * 10, b"y", b"z" * 1000, headers=headers))
         assert application.seen == b"x" * 10
+
+    def test_takes_more_at_the_paths_that_say_so_and_no_others(self) -> None:
+        application = Application()
+        ask(application, b"x" * 15, path="/large")
+        assert application.seen == b"x" * 15
+        check_refused(ask(Application(), b"x" * 21, path="/large"), 2 * LIMIT_BYTES)
+        for path in ("/", "/large/", "/larger"):
+            check_refused(ask(Application(), b"x" * 15, path=path))
 
     def test_refuses_a_length_of_any_size(self) -> None:
         check_refused(ask(Application(), b"", headers={"content-length": "9" * 5000}))

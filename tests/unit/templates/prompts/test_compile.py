@@ -12,6 +12,9 @@ from tests.factories.templates import content
 
 COMPLETE = {"object": "mug", "color": "orange"}
 
+SPAN = {"minimum": 0.2, "maximum": 0.9, "default": 0.6}
+SOURCE: dict[str, Any] = {"required": False, "strength": SPAN, "masks": ["none", "box"]}
+
 
 def problems(**changes: Any) -> list[tuple[str, str]]:
     return [(p.pointer, p.rule) for p in compiling.content_problems(content(**changes))]
@@ -206,6 +209,41 @@ class TestValidateContent:
     def test_refuses_words_to_read_that_no_variable_says(self) -> None:
         assert problems(legible=["color"]) == []
         assert problems(legible=["color", "price"]) == [("/legible/1", "undeclared")]
+
+    @pytest.mark.parametrize(
+        ("pictures", "found"),
+        [
+            ({"source": SOURCE, "references": {"minimum": 0, "maximum": 4}}, []),
+            ({"source": SOURCE | {"required": True}}, []),
+            ({}, [("/pictures", "minProperties")]),
+            ({"masks": ["none"]}, [("/pictures/masks", "unknown")]),
+            ({"source": SOURCE | {"masks": []}}, [("/pictures/source/masks", "minItems")]),
+            ({"source": SOURCE | {"masks": ["all"]}}, [("/pictures/source/masks/0", "enum")]),
+            (
+                {"source": SOURCE | {"strength": SPAN | {"default": 0.95}}},
+                [("/pictures/source/strength/default", "range")],
+            ),
+            (
+                {"source": SOURCE | {"strength": SPAN | {"minimum": 0}}},
+                [("/pictures/source/strength/minimum", "minimum")],
+            ),
+            (
+                {"references": {"minimum": 2, "maximum": 1}},
+                [("/pictures/references/minimum", "range")],
+            ),
+            (
+                {
+                    "source": SOURCE | {"required": True},
+                    "references": {"minimum": 1, "maximum": 1},
+                },
+                [("/pictures", "exclusive")],
+            ),
+        ],
+    )
+    def test_refuses_pictures_that_no_order_could_give(
+        self, pictures: dict[str, Any], found: list[tuple[str, str]]
+    ) -> None:
+        assert problems(pictures=pictures) == found
 
     def test_refuses_undeclared_and_unused_variables(self) -> None:
         assert (
