@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from generation.assets import selectors as assets
 from generation.jobs import selectors as job_selectors
 from generation.jobs import services as jobs
-from generation.jobs.records import ItemOrder, JobRecord, Used, Worn
+from generation.jobs.records import ItemOrder, JobRecord, Pressure, Used, Worn
 from generation.registry import selectors as registry
 from generation.registry.records import EndpointObjection
 from generation.registry.selectors import ProfileRecord
@@ -164,6 +164,7 @@ def place(  # noqa: PLR0913  an order has many parts
     parent_asset_id: UUID | None = None,
     market: str | None = None,
     wish: Wish = NOTHING,
+    pressure: Pressure | None = None,
 ) -> JobRecord:
     """Place an order and return it; the same key again returns the same order.
 
@@ -172,6 +173,7 @@ def place(  # noqa: PLR0913  an order has many parts
     `market`: the country that they are to be shown in, one of the brand's; the first by default.
     `wish`: which of the template's looks they wear, and which pictures they start from, follow or
     look at; an image of the brand among these is then their parent.
+    `pressure`: how the order stands among the actor's own; it takes nothing from anybody else.
     Raises: InvalidInput, NotFound, NotPermitted (nothing is written); OrderRefused (by a licence,
     the endpoint, the rights in a picture or a rule) or QuotaExceeded (exactly one Refusal is).
     """
@@ -185,6 +187,7 @@ def place(  # noqa: PLR0913  an order has many parts
     size = choices.choose_size(version.content, width, height)
     steps, guidance = choices.parameters(version.content)
     choices.check_count(variants)
+    _check_due(pressure, now)
     first_seed = choices.choose_seed(seed)
     _check_parent(actor, parent_asset_id, version.brand_id)
     shown_in = choices.choose_market(version.brand_id, market)
@@ -242,6 +245,7 @@ def place(  # noqa: PLR0913  an order has many parts
                 idempotency_key=idempotency_key,
                 parent_asset_id=parent_asset_id,
                 market="" if shown_in is None else shown_in.code,
+                pressure=pressure,
                 now=now,
             )
             if override_id is not None:
@@ -487,6 +491,11 @@ def _check_key(idempotency_key: str) -> None:
             pointer="/idempotency_key",
             rule="length",
         )
+
+
+def _check_due(pressure: Pressure | None, now: datetime) -> None:
+    if pressure is not None and pressure.due_at is not None and pressure.due_at <= now:
+        raise InvalidInput(_("Name a time that is yet to come."), pointer="/due_at", rule="future")
 
 
 def _check_parent(actor: Actor, parent_asset_id: UUID | None, brand_id: UUID) -> None:

@@ -12,11 +12,13 @@ from rest_framework.response import Response
 
 from generation.jobs import selectors as jobs
 from generation.jobs import services as job_services
+from generation.jobs.records import Pressure
 from generation.jobs.states import ItemState
+from generation.jobs.turns import Priority
 from governance.kernel import clock
 from governance.policy.permissions import Permission
 from imprimatur.api.endpoints import Endpoint, operation, page_of
-from imprimatur.api.fields import Filters, Flag, Identity, Input, Text, Variables, Whole
+from imprimatur.api.fields import Filters, Flag, Identity, Input, Moment, Text, Variables, Whole
 from imprimatur.api.idempotency import Answer
 from imprimatur.api.wishes import WishInput, take_wish
 from imprimatur.workflow import order
@@ -24,6 +26,7 @@ from imprimatur.workflow import order
 # Seconds after which it makes sense to look at an order again.
 LOOK_AGAIN_S = 2
 ITEM_STATES = ItemState.values
+PRIORITIES = [each.name.lower() for each in Priority]
 JOB_STATES = ["queued", "running", "done"]
 
 
@@ -43,6 +46,17 @@ class OrderInput(WishInput):
         max_length=2,
         help_text="The country that they are shown in (ISO 3166-1), one of the brand's markets; "
         "default: its first. The rules and thresholds of that market hold.",
+    )
+    priority = serializers.ChoiceField(
+        PRIORITIES,
+        required=False,
+        help_text="What of your own orders goes first; default: normal. Nobody else waits longer "
+        "or shorter for it.",
+    )
+    due_at = Moment(
+        required=False,
+        help_text="When they should be there: of your own orders of one priority and model, those "
+        "that are due soonest go first.",
     )
     parent_asset_id = Identity(
         required=False,
@@ -66,6 +80,10 @@ class ItemOutput(serializers.Serializer):
     refusal_id = serializers.UUIDField(allow_null=True)
     failure = serializers.CharField(allow_blank=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+    reused_asset_id = serializers.UUIDField(
+        allow_null=True,
+        help_text="The image whose bytes this one has, where the same recipe had been made before.",
+    )
 
 
 @extend_schema_serializer(component_name="Job")
@@ -166,9 +184,20 @@ class JobList(Endpoint):
         """Place an order."""
         wanted = self.parsed(OrderInput)
         wish = take_wish(wanted)
+        pressure = Pressure(
+            priority=Priority[wanted.pop("priority", "normal").upper()],
+            due_at=wanted.pop("due_at", None),
+        )
 
         def act(key: str, now: datetime) -> Answer:
-            job = order.place(actor=self.actor, idempotency_key=key, now=now, wish=wish, **wanted)
+            job = order.place(
+                actor=self.actor,
+                idempotency_key=key,
+                now=now,
+                wish=wish,
+                pressure=pressure,
+                **wanted,
+            )
             headers = {
                 "Location": reverse("api:job", args=[job.id]),
                 "Retry-After": str(LOOK_AGAIN_S),

@@ -147,6 +147,7 @@ def _item(
         "place": place,
         "seed": item.seed,
         "attempts": item.attempts,
+        "is_reused": item.reused_asset_id is not None,
         "asset": (
             _shared.shown_asset(asset, is_calibrated=is_calibrated, twins=twins)
             if asset and is_shown
