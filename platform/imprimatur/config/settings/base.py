@@ -280,7 +280,7 @@ LEASE_S = env_int("LEASE_S", 30)
 # How often one item is tried before it fails for good.
 ITEM_ATTEMPTS = env_int("ITEM_ATTEMPTS", 3)
 # Milliseconds between two rounds of the relay when there is nothing to do.
-RELAY_INTERVAL_MS = env_int("RELAY_INTERVAL_MS", 100)
+RELAY_INTERVAL_MS = env_int("RELAY_INTERVAL_MS", 25)
 # Seconds between two checkpoints of the ledger while there is something new; the promise is 15.
 CHECKPOINT_EVERY_S = env_int("CHECKPOINT_EVERY_S", 2)
 # Seconds after which a hint that led to nothing is sent again.

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from imprimatur.workflow.relay import Relay
 
 # What the archive writes appears whole or not at all, so it need not be waited for.
 ARCHIVE_STOPS_S = 10
+CONNECTIONS_EVERY_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +51,12 @@ class Command(BaseCommand):
         beside.start()
         relay = Relay(send=send, signer=signer, tidy=tidy)
         log.info("Relaying", origin=settings.LEDGER_ORIGIN)
+        looked_at = float("-inf")
         while not stop.is_set():
-            close_old_connections()
+            # Now and then is enough, and most rounds only ask one short question.
+            if monotonic() - looked_at >= CONNECTIONS_EVERY_S:
+                looked_at = monotonic()
+                close_old_connections()
             if not relay.run(now()):
                 stop.wait(settings.RELAY_INTERVAL_MS / 1000)
         beside.join(timeout=ARCHIVE_STOPS_S)
