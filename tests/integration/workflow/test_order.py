@@ -34,6 +34,9 @@ class TestAnOrder:
         assert rows.added_since(before) == {
             "jobs_generationjob": 1,
             "jobs_jobitem": 2,
+            # The first order of a person with a model opens their place in the queue.
+            "jobs_lane": 1,
+            "jobs_share": 4,
             "ledger_entry": 1,
             "ledger_pending": 1,
             "outbox_outbox": 2,
@@ -253,6 +256,9 @@ class TestTheSameKeyAtTheSameTime:
         assert rows.added_since(before) == {
             "jobs_generationjob": 1,
             "jobs_jobitem": 1,
+            # The first order of a person with a model opens their place in the queue.
+            "jobs_lane": 1,
+            "jobs_share": 4,
             "ledger_entry": 1,
             "ledger_pending": 1,
             "outbox_outbox": 1,
