@@ -15,7 +15,8 @@ PATIENCE_S = 60.0
 def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
     """Run `first` in an open transaction, start `second` beside it, then commit `first`.
 
-    Says in order what "committed" and what was "refused"; the second must have waited.
+    Says of the first and then of the second whether it "committed" or was "refused", whichever
+    thread comes to say so earlier; the second must have waited.
     """
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has a single writer: there is no race to lose")
@@ -48,7 +49,7 @@ def run(first: Callable[[], None], second: Callable[[], None]) -> list[str]:
     one.join(PATIENCE_S)
     two.join(PATIENCE_S)
     assert waited, "the second did not wait for the first"
-    return outcome
+    return sorted(outcome)
 
 
 def together(*acts: Callable[[], object]) -> list[str]:

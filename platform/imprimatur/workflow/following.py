@@ -146,17 +146,20 @@ class Board:
         """Look for all watchers together until there are none; a failed look is tried again."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "follow") as thread:
-            while watched := {each.job_id for each in tuple(self._watches)}:
-                try:
-                    self._seen = await loop.run_in_executor(thread, self._asked, watched)
-                except Exception:
-                    log.exception("Unable to look how far orders are")
+            try:
+                while watched := {each.job_id for each in tuple(self._watches)}:
+                    try:
+                        self._seen = await loop.run_in_executor(thread, self._asked, watched)
+                    except Exception:
+                        log.exception("Unable to look how far orders are")
+                    self._ring(loop)
+                    await asyncio.sleep(LOOK_EVERY_S)
+                # Whoever joins from here on lets a new looking begin.
+                self._looking, self._seen = None, {}
                 self._ring(loop)
-                await asyncio.sleep(LOOK_EVERY_S)
-            # Whoever joins from here on lets a new looking begin.
-            self._looking, self._seen = None, {}
-            self._ring(loop)
-            await loop.run_in_executor(thread, _let_go)
+            finally:
+                # Also where the looking is called off: the thread leaves no connection behind.
+                thread.submit(_let_go)
 
     def _asked(self, watched: Collection[UUID]) -> Mapping[UUID, OrderProgress]:
         """Look, in the thread, on a connection that still works."""
